@@ -1,0 +1,1 @@
+//! Benchmarks of handfast against peers and floors.

@@ -1,0 +1,1 @@
+//! The Internet checksum, scalar and SIMD, alone and fused with a copy.

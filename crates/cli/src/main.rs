@@ -1,0 +1,3 @@
+//! The `handfast` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Seeded, repeatable experiments that run the real stack.

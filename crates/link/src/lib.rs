@@ -1,0 +1,1 @@
+//! Links that move packets in batches: memory, impaired, TUN.

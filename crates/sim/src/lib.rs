@@ -1,0 +1,1 @@
+//! Deterministic network simulation of the handfast stack on virtual time.

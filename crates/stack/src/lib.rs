@@ -1,0 +1,1 @@
+//! A sans-IO TCP/IP stack: interfaces, routes, demultiplexing, listeners, UDP, ICMP.

@@ -1,0 +1,1 @@
+//! What happened, as values: event log, pcapng, ladder diagrams.

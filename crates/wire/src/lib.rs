@@ -1,0 +1,1 @@
+//! Packet formats of the handfast TCP/IP stack: views and validated values.
