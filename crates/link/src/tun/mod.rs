@@ -1,0 +1,3 @@
+//! TUN: IP packets to and from a kernel's own stack.
+
+pub mod sys;
