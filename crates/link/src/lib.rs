@@ -1,4 +1,71 @@
-//! Links that move packets in batches: memory, impaired, TUN.
+//! Links: what moves packets between a stack and the world, in batches, without parsing them.
+//!
+//! A [`Link`] never drops silently: what it cannot take stays in the batch, and that is the
+//! back-pressure the stack feels.
 
-#[cfg(target_os = "linux")]
-pub mod tun;
+use handfast_base::Instant;
+use handfast_wire::Batch;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+/// Moves packets in batches.
+pub trait Link: Send {
+    /// What the link can do; constant for its life.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Appends packets that have arrived by `now` to `batch`; returns how many. Never blocks;
+    /// 0 means none are there.
+    ///
+    /// # Errors
+    /// The device is gone or broken; "would block" is not an error.
+    fn receive(&mut self, now: Instant, batch: &mut Batch) -> io::Result<usize>;
+
+    /// Sends packets from the front of `batch`, consuming those it took; returns how many. A
+    /// partial send is back-pressure: the rest stays and is offered again.
+    ///
+    /// # Errors
+    /// The device is gone or broken; a full device queue is not an error.
+    fn transmit(&mut self, now: Instant, batch: &mut Batch) -> io::Result<usize>;
+
+    /// When the link itself next has something to deliver, for links with a clock of their own.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// How to wait for packets to receive.
+    fn readiness(&self) -> Source<'_>;
+}
+
+/// How a driver learns that a link has packets.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// Readable when packets wait.
+    Fd(BorrowedFd<'a>),
+    /// Only [`Link::poll_timeout`] and asking tell.
+    Polled,
+}
+
+/// What a link can do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Capabilities {
+    /// What a packet starts with.
+    pub medium: Medium,
+    /// Largest IP packet on the wire, in octets, link header not counted.
+    pub mtu: u32,
+    /// Whether [`Checksum::Partial`](handfast_wire::Checksum::Partial) packets may be sent.
+    pub checksum: bool,
+    /// Largest TCP super-segment in octets of IP packet; 0 = none, may exceed 65,535.
+    pub gso_tcp: u32,
+    /// Largest UDP super-segment in octets of IP packet; 0 = none.
+    pub gso_udp: u32,
+    /// Packets worth handing over at once.
+    pub batch: usize,
+}
+
+/// What a packet on a link starts with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Medium {
+    /// The IP header.
+    Ip,
+    /// An Ethernet header.
+    Ethernet,
+}

@@ -1,1 +1,28 @@
-//! Packet formats of the handfast TCP/IP stack: views and validated values.
+//! Packet formats of the handfast TCP/IP stack, and the packet itself.
+//!
+//! Each format has two shapes: a *view* that reads fields out of octets it has checked, and a
+//! *value* that can be parsed, compared and emitted; `parse(emit(x)) == x` for every format. Any
+//! octets at all parse to a value or to a named [`Discard`] reason, and nothing in here panics.
+//!
+//! [`Packet`] and [`Batch`] are what the stack and its links hand each other.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod batch;
+mod discard;
+mod observation;
+mod packet;
+mod payload;
+mod reason;
+mod seq;
+pub mod tcp;
+
+pub use batch::Batch;
+pub use discard::Discard;
+pub use observation::{Direction, Fate, Loss, Observation, Observer};
+pub use packet::{Checksum, Gso, GsoKind, Packet};
+pub use payload::Payload;
+pub use reason::SendReason;
+pub use seq::SeqNumber;

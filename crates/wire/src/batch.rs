@@ -1,0 +1,117 @@
+use crate::Packet;
+use alloc::vec::Vec;
+
+/// A bounded queue of packets between the stack and a link, whose slots are written in place
+/// and reused: a packet is never moved by value.
+#[derive(Debug)]
+pub struct Batch {
+    slots: Vec<Packet>,
+    first: usize,
+    last: usize,
+    limit: usize,
+}
+
+impl Batch {
+    /// A batch of at most `limit` packets (at least 1).
+    pub fn new(limit: usize) -> Batch {
+        Batch {
+            slots: Vec::new(),
+            first: 0,
+            last: 0,
+            limit: limit.max(1),
+        }
+    }
+
+    /// Packets waiting.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.last - self.first
+    }
+
+    /// Whether no packet waits.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.first == self.last
+    }
+
+    /// Whether no further packet fits before some are consumed.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.limit
+    }
+
+    /// The next free slot, empty, to be filled in place; `None` when the batch is full.
+    #[inline]
+    pub fn push_slot(&mut self) -> Option<&mut Packet> {
+        if self.is_full() {
+            return None;
+        }
+        if self.last == self.slots.len() {
+            if self.first > 0 {
+                self.slots.rotate_left(self.first);
+                self.last -= self.first;
+                self.first = 0;
+            } else {
+                self.slots.push(Packet::new());
+            }
+        }
+        self.last += 1;
+        let slot = &mut self.slots[self.last - 1];
+        slot.clear();
+        Some(slot)
+    }
+
+    /// Takes back the slot that the last [`push_slot`](Batch::push_slot) gave.
+    #[inline]
+    pub fn unpush(&mut self) {
+        if self.last > self.first {
+            self.last -= 1;
+            self.slots[self.last].clear();
+        }
+    }
+
+    /// Appends a packet by value; gives it back when the batch is full.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the packet itself is the error: nothing is lost"
+    )]
+    pub fn push(&mut self, packet: Packet) -> Result<(), Packet> {
+        match self.push_slot() {
+            Some(slot) => {
+                *slot = packet;
+                Ok(())
+            }
+            None => Err(packet),
+        }
+    }
+
+    /// The waiting packets, first to last.
+    #[inline]
+    pub fn packets(&self) -> &[Packet] {
+        &self.slots[self.first..self.last]
+    }
+
+    /// The waiting packets, to be read and emptied in place.
+    #[inline]
+    pub fn packets_mut(&mut self) -> &mut [Packet] {
+        &mut self.slots[self.first..self.last]
+    }
+
+    /// Drops the first `count` packets: a link calls this with the number it has taken.
+    pub fn consume(&mut self, count: usize) {
+        let end = self.first + count.min(self.len());
+        self.slots[self.first..end]
+            .iter_mut()
+            .for_each(Packet::clear);
+        self.first = end;
+        if self.is_empty() {
+            self.first = 0;
+            self.last = 0;
+        }
+    }
+
+    /// Drops all packets.
+    pub fn clear(&mut self) {
+        self.consume(self.len());
+    }
+}
