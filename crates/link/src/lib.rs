@@ -3,6 +3,8 @@
 //! A [`Link`] never drops silently: what it cannot take stays in the batch, and that is the
 //! back-pressure the stack feels.
 
+pub mod tun;
+
 use handfast_base::Instant;
 use handfast_wire::Batch;
 use std::io;
