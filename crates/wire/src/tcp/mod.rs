@@ -1,5 +1,8 @@
 //! The TCP header and its options (RFC 9293, section 3.1).
 
+mod header;
+mod options;
+
 use crate::SeqNumber;
 
 /// The control bits of a segment (RFC 9293, section 3.1; AE: RFC 9768).
