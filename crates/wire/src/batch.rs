@@ -47,8 +47,12 @@ impl Batch {
             return None;
         }
         if self.last == self.slots.len() {
-            if self.first > 0 {
-                self.slots.rotate_left(self.first);
+            // Moving what waits to the front pays only when that frees half of the slots: else a
+            // long queue would move once for every packet that leaves it.
+            if self.first > 0 && self.first >= self.slots.len() / 2 {
+                for at in self.first..self.last {
+                    self.slots.swap(at - self.first, at);
+                }
                 self.last -= self.first;
                 self.first = 0;
             } else {
@@ -83,6 +87,26 @@ impl Batch {
             }
             None => Err(packet),
         }
+    }
+
+    /// Moves up to `max` packets, and no more than fit, from the front of `other` to the end;
+    /// returns how many. Slots change places, no octet is copied; and all of `other` into an
+    /// empty batch costs the same however many they are.
+    pub fn append(&mut self, other: &mut Batch, max: usize) -> usize {
+        let count = other.len().min(max).min(self.limit - self.len());
+        if self.is_empty() && count == other.len() {
+            core::mem::swap(&mut self.slots, &mut other.slots);
+            core::mem::swap(&mut self.first, &mut other.first);
+            core::mem::swap(&mut self.last, &mut other.last);
+            return count;
+        }
+        for at in other.first..other.first + count {
+            if let Some(slot) = self.push_slot() {
+                core::mem::swap(slot, &mut other.slots[at]);
+            }
+        }
+        other.consume(count);
+        count
     }
 
     /// The waiting packets, first to last.

@@ -12,6 +12,7 @@ extern crate alloc;
 
 mod batch;
 mod discard;
+pub mod ip;
 mod observation;
 mod packet;
 mod payload;
@@ -21,6 +22,7 @@ pub mod tcp;
 
 pub use batch::Batch;
 pub use discard::Discard;
+pub use ip::{Ecn, IpHeader, Protocol};
 pub use observation::{Direction, Fate, Loss, Observation, Observer};
 pub use packet::{Checksum, Gso, GsoKind, Packet};
 pub use payload::Payload;
