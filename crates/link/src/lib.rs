@@ -3,6 +3,7 @@
 //! A [`Link`] never drops silently: what it cannot take stays in the batch, and that is the
 //! back-pressure the stack feels.
 
+pub mod memory;
 pub mod tun;
 
 use handfast_base::Instant;
@@ -36,6 +37,28 @@ pub trait Link: Send {
     fn readiness(&self) -> Source<'_>;
 }
 
+impl<L: Link + ?Sized> Link for Box<L> {
+    fn capabilities(&self) -> &Capabilities {
+        (**self).capabilities()
+    }
+
+    fn receive(&mut self, now: Instant, batch: &mut Batch) -> io::Result<usize> {
+        (**self).receive(now, batch)
+    }
+
+    fn transmit(&mut self, now: Instant, batch: &mut Batch) -> io::Result<usize> {
+        (**self).transmit(now, batch)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        (**self).poll_timeout()
+    }
+
+    fn readiness(&self) -> Source<'_> {
+        (**self).readiness()
+    }
+}
+
 /// How a driver learns that a link has packets.
 #[derive(Clone, Copy, Debug)]
 pub enum Source<'a> {
@@ -60,6 +83,20 @@ pub struct Capabilities {
     pub gso_udp: u32,
     /// Packets worth handing over at once.
     pub batch: usize,
+}
+
+impl Capabilities {
+    /// IP packets of at most `mtu` octets, 64 at once, with everything done by the sender.
+    pub const fn ip(mtu: u32) -> Capabilities {
+        Capabilities {
+            medium: Medium::Ip,
+            mtu,
+            checksum: false,
+            gso_tcp: 0,
+            gso_udp: 0,
+            batch: 64,
+        }
+    }
 }
 
 /// What a packet on a link starts with.
