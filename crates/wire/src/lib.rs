@@ -12,6 +12,7 @@ extern crate alloc;
 
 mod batch;
 mod discard;
+mod encapsulation;
 pub mod ip;
 mod observation;
 mod packet;
@@ -19,6 +20,7 @@ mod payload;
 mod reason;
 mod seq;
 pub mod tcp;
+mod transport_checksum;
 
 pub use batch::Batch;
 pub use discard::Discard;

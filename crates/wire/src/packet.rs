@@ -139,6 +139,12 @@ impl Packet {
         self.head_mut()
     }
 
+    /// Cuts the end of the head off, keeping at most `len` octets.
+    #[inline]
+    pub(crate) fn truncate_head(&mut self, len: usize) {
+        self.end = self.start + self.head().len().min(len) as u8;
+    }
+
     /// The octets in which headers are to be parsed: the head, or the first slice of a packet
     /// from a device. All headers lie in here, or the packet is malformed.
     #[inline]

@@ -1,0 +1,125 @@
+//! The checksum of TCP, UDP and ICMP over pseudo-header, header and payload.
+
+use crate::{Checksum, Discard, IpHeader, Packet, Protocol};
+use core::iter;
+use core::net::IpAddr;
+use handfast_checksum::{Sum, pseudo_v4, pseudo_v6, sum_pieces};
+
+impl IpHeader {
+    /// The sum of the pseudo-header in front of `transport_len` octets of transport header and
+    /// data (RFC 9293, section 3.1; RFC 8200, section 8.1). Zero for addresses of different
+    /// families.
+    #[inline]
+    pub fn pseudo_header(&self, transport_len: u32) -> Sum {
+        let protocol = self.protocol.0;
+        match (self.source, self.destination) {
+            (IpAddr::V4(s), IpAddr::V4(d)) => {
+                pseudo_v4(s.octets(), d.octets(), protocol, transport_len)
+            }
+            (IpAddr::V6(s), IpAddr::V6(d)) => {
+                pseudo_v6(s.octets(), d.octets(), protocol, transport_len)
+            }
+            _ => Sum::ZERO,
+        }
+    }
+}
+
+impl Protocol {
+    /// The checksum field for this sum: in UDP, zero is sent as all ones (RFC 768).
+    #[inline]
+    pub(crate) fn checksum_field(self, sum: Sum) -> u16 {
+        match sum.finish() {
+            0 if self == Protocol::UDP => 0xffff,
+            field => field,
+        }
+    }
+}
+
+impl Packet {
+    /// Checks the transport checksum of a received packet whose IP header is `ip` and whose
+    /// transport header and data are the octets `transport..end`, in one pass over them. A packet
+    /// of a [trusted](Checksum::is_trusted) state passes at once, one of a protocol without a
+    /// checksum we know too. Not for a fragment: its datagram is checked when reassembled.
+    ///
+    /// # Errors
+    /// [`Discard::TcpChecksum`], [`Discard::UdpChecksum`], [`Discard::IcmpChecksum`];
+    /// [`Discard::UdpTruncated`] when the UDP length is impossible, and
+    /// [`Discard::UdpZeroChecksumV6`], even in a trusted state.
+    #[inline]
+    pub fn verify_transport(
+        &self,
+        ip: &IpHeader,
+        transport: usize,
+        end: u32,
+    ) -> Result<(), Discard> {
+        if ip.protocol == Protocol::UDP {
+            return self.verify_udp(ip, transport, end);
+        }
+        if self.checksum.is_trusted() {
+            return Ok(());
+        }
+        let start = transport as u32;
+        let len = end.saturating_sub(start);
+        let (pseudo, reason) = match ip.protocol {
+            Protocol::TCP => (ip.pseudo_header(len), Discard::TcpChecksum),
+            Protocol::ICMP => (Sum::ZERO, Discard::IcmpChecksum),
+            Protocol::ICMPV6 => (ip.pseudo_header(len), Discard::IcmpChecksum),
+            _ => return Ok(()),
+        };
+        self.expect_ones(pseudo, start, end, reason)
+    }
+
+    fn verify_udp(&self, ip: &IpHeader, transport: usize, end: u32) -> Result<(), Discard> {
+        let start = transport as u32;
+        let header = self.headers().get(transport..).unwrap_or(&[]);
+        let Some(&[_, _, _, _, a, b, c, d]) = header.first_chunk::<8>() else {
+            return Err(Discard::UdpTruncated);
+        };
+        let there = end.saturating_sub(start);
+        let len = match u32::from(u16::from_be_bytes([a, b])) {
+            0 if there > 0xffff => there,
+            len => len,
+        };
+        if len < 8 || len > there {
+            return Err(Discard::UdpTruncated);
+        }
+        match (self.checksum, [c, d], ip.destination) {
+            (Checksum::Partial, ..) => Ok(()),
+            (_, [0, 0], IpAddr::V4(_)) => Ok(()),
+            (_, [0, 0], IpAddr::V6(_)) => Err(Discard::UdpZeroChecksumV6),
+            (Checksum::Verified, ..) => Ok(()),
+            (Checksum::None, ..) => {
+                let pseudo = ip.pseudo_header(len);
+                self.expect_ones(pseudo, start, start + len, Discard::UdpChecksum)
+            }
+        }
+    }
+
+    #[inline]
+    fn expect_ones(
+        &self,
+        pseudo: Sum,
+        start: u32,
+        end: u32,
+        otherwise: Discard,
+    ) -> Result<(), Discard> {
+        match pseudo.combine(self.sum(start, end), false).fold() {
+            0xffff => Ok(()),
+            _ => Err(otherwise),
+        }
+    }
+
+    /// The sum of the packet's octets `start..end`, cut to what there is, as if `start` were even.
+    #[inline]
+    pub(crate) fn sum(&self, start: u32, end: u32) -> Sum {
+        let (mut skip, mut left) = (start as usize, end.saturating_sub(start) as usize);
+        let slices = self.payload.slices().iter().map(|s| &s[..]);
+        sum_pieces(iter::once(self.head()).chain(slices).map(|piece| {
+            let (skipped, piece) = piece.split_at(skip.min(piece.len()));
+            skip -= skipped.len();
+            let piece = &piece[..left.min(piece.len())];
+            left -= piece.len();
+            piece
+        }))
+    }
+}
