@@ -1,0 +1,9 @@
+//! What the `handfast` command is made of.
+#![forbid(unsafe_code)]
+
+#[cfg(target_os = "linux")]
+pub mod kernel_peer;
+#[cfg(target_os = "linux")]
+pub mod namespace;
+#[cfg(target_os = "linux")]
+pub mod netlink;

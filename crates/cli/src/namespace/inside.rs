@@ -1,0 +1,144 @@
+//! The worker's side: becomes the inside of the namespace, hands the TUN out, then serves.
+
+use std::fs;
+use std::io::{self, BufReader, IsTerminal};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use nix::sched::CloneFlags;
+use rustix::mount::MountPropagationFlags;
+
+use handfast_link::tun::sys;
+
+use super::descriptor::{receive_line, send_line};
+use super::error::{Failure, Step};
+use super::{Backend, NamespaceConfig, Ready};
+use crate::kernel_peer;
+use crate::netlink::{self, Family};
+
+/// The whole life of the worker process: set-up by the configuration that comes over the control
+/// socket on standard input, then the commands that follow, until that socket closes.
+///
+/// Its end is the end of the namespace. It needs no signal for that: whatever ends the parent, be
+/// it SIGKILL, closes the socket's other end.
+pub fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("handfast: worker of the namespace: {e}");
+            ExitCode::from(125)
+        }
+    }
+}
+
+fn run() -> io::Result<()> {
+    let begin = Instant::now();
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return Err(io::Error::other("started by handfast itself only"));
+    }
+    let control = UnixStream::from(stdin.as_fd().try_clone_to_owned()?);
+    let config: NamespaceConfig = serde_json::from_slice(&receive_line(&control)?.0)?;
+    let outcome = set_up(&config, begin);
+    let (answer, tun) = match outcome {
+        Ok((ready, tun)) => (Ok(ready), Some(tun)),
+        Err(failure) => (Err(failure), None),
+    };
+    let failed = answer.is_err();
+    let mut line = serde_json::to_vec::<Result<Ready, Failure>>(&answer)?;
+    line.push(b'\n');
+    send_line(&control, &line, tun.as_ref().map(AsFd::as_fd))?;
+    // The interface must live exactly as long as the parent holds it.
+    drop(tun);
+    if failed {
+        return Ok(());
+    }
+    kernel_peer::serve(BufReader::new(control.try_clone()?), control)
+}
+
+fn set_up(config: &NamespaceConfig, begin: Instant) -> Result<(Ready, OwnedFd), Failure> {
+    let at = |step| move |e| Failure::new(step, &e, "");
+    let name = config.interface.as_str();
+
+    let backend = unshare()?;
+    rustix::mount::mount_change(
+        "/",
+        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
+    )
+    .map_err(|e| at(Step::MountPropagation)(e.into()))?;
+
+    let tun = sys::open_device().map_err(at(Step::OpenTun))?;
+    let name =
+        sys::attach(&tun, name, false).map_err(|e| Failure::new(Step::AttachTun, &e, name))?;
+    sys::set_vnet_header_size(&tun, sys::VNET_HEADER_SIZE).map_err(at(Step::VnetHeader))?;
+    let offload = sys::probe_offload(&tun).map_err(at(Step::Offload))?;
+    sys::set_tx_queue_len(&name, config.tx_queue_len).map_err(at(Step::TxQueue))?;
+
+    let mut route = netlink::Socket::route().map_err(at(Step::Interface))?;
+    let lo = netlink::interface_index("lo").map_err(at(Step::Loopback))?;
+    route.set_up(lo).map_err(at(Step::Loopback))?;
+    let index = netlink::interface_index(&name).map_err(at(Step::Interface))?;
+    let mtu = config.mtu;
+    let refused = |e| Failure::new(Step::Interface, &e, format!("MTU {mtu}"));
+    route.set_quiet(index, mtu).map_err(refused)?;
+    route.set_up(index).map_err(at(Step::Interface))?;
+    for address in &config.addresses {
+        let refused = |e| Failure::new(Step::Address, &e, address.address.to_string());
+        route.add_address(index, *address).map_err(refused)?;
+    }
+    for family in [Family::V4, Family::V6] {
+        if config
+            .addresses
+            .iter()
+            .any(|a| Family::of(a.address) == family)
+        {
+            route
+                .add_default_route(index, family)
+                .map_err(at(Step::Route))?;
+        }
+    }
+    for (path, value) in &config.sysctls {
+        let refused = |e| Failure::new(Step::Sysctl, &e, format!("net/{path} = {value}"));
+        fs::write(format!("/proc/sys/net/{path}"), value).map_err(refused)?;
+    }
+    let ready = Ready {
+        backend,
+        interface: name,
+        index,
+        offload: offload.bits(),
+        setup_micros: begin.elapsed().as_micros() as u64,
+    };
+    Ok((ready, tun))
+}
+
+/// Enters new network and mount namespaces: as they are for root, within a user namespace of the
+/// caller's own otherwise.
+fn unshare() -> Result<Backend, Failure> {
+    let network = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS;
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    if uid.is_root() {
+        match nix::sched::unshare(network) {
+            Ok(()) => return Ok(Backend::Root),
+            // Root of a container may lack CAP_SYS_ADMIN, and still be granted a user namespace.
+            Err(nix::Error::EPERM) => {}
+            Err(e) => return Err(Failure::new(Step::NetworkNamespace, &e.into(), "")),
+        }
+    }
+    nix::sched::unshare(CloneFlags::CLONE_NEWUSER)
+        .map_err(|e| Failure::new(Step::UserNamespace, &e.into(), ""))?;
+    let (uid, gid) = (uid.as_raw(), gid.as_raw());
+    for (file, text) in [
+        // The kernel takes an unprivileged group map only once setgroups is denied.
+        ("setgroups", "deny".to_owned()),
+        ("uid_map", format!("{uid} {uid} 1")),
+        ("gid_map", format!("{gid} {gid} 1")),
+    ] {
+        fs::write(format!("/proc/self/{file}"), text)
+            .map_err(|e| Failure::new(Step::IdentityMap, &e, file))?;
+    }
+    nix::sched::unshare(network)
+        .map_err(|e| Failure::new(Step::NetworkNamespace, &e.into(), ""))?;
+    Ok(Backend::UserNamespace)
+}

@@ -1,0 +1,322 @@
+//! Netlink (RFC 3549), as far as one interface needs it: links, addresses, default routes, and the
+//! transport for socket diagnosis. Messages are built by hand; nothing here allocates a thread or
+//! keeps state beyond one socket.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
+use serde::{Deserialize, Serialize};
+
+const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
+const NLM_F_CREATE_EXCL: u16 = 0x600;
+const NLMSG_ERROR: u16 = 2;
+const HEADER: usize = 16;
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_NEWADDR: u16 = 20;
+const RTM_NEWROUTE: u16 = 24;
+const IFLA_MTU: u16 = 4;
+const IFLA_AF_SPEC: u16 = 26;
+const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
+const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_F_NODAD: u8 = 2;
+const RTA_OIF: u16 = 4;
+const RT_TABLE_MAIN: u8 = 254;
+const RTPROT_STATIC: u8 = 4;
+const RT_SCOPE_UNIVERSE: u8 = 0;
+const RT_SCOPE_LINK: u8 = 253;
+const RTN_UNICAST: u8 = 1;
+const NLA_F_NESTED: u16 = 0x8000;
+const IFF_UP: u32 = 1;
+const IFF_MULTICAST: u32 = 0x1000;
+
+/// An address of an interface, with the length of its prefix in bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceAddress {
+    /// The address itself, host part included.
+    pub address: IpAddr,
+    /// Bits of network prefix: at most 32 or 128.
+    pub prefix_len: u8,
+}
+
+/// The address families that routes and addresses come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The family of `address`.
+    pub fn of(address: IpAddr) -> Family {
+        if address.is_ipv4() {
+            Family::V4
+        } else {
+            Family::V6
+        }
+    }
+
+    /// `AF_INET` or `AF_INET6`.
+    pub fn raw(self) -> u8 {
+        match self {
+            Family::V4 => 2,
+            Family::V6 => 10,
+        }
+    }
+}
+
+/// One request under construction: a netlink header, then the octets and attributes added so far.
+#[derive(Debug)]
+pub struct Message(Vec<u8>);
+
+impl Message {
+    /// A request of type `kind` (`RTM_*`, `SOCK_DIAG_BY_FAMILY`) with extra `NLM_F_*` flags.
+    pub fn new(kind: u16, flags: u16) -> Message {
+        let mut octets = vec![0; HEADER];
+        octets[4..6].copy_from_slice(&kind.to_ne_bytes());
+        octets[6..8].copy_from_slice(&(flags | NLM_F_REQUEST).to_ne_bytes());
+        Message(octets)
+    }
+
+    /// Appends the fixed part that follows the header.
+    pub fn octets(mut self, octets: &[u8]) -> Message {
+        self.0.extend_from_slice(octets);
+        self.pad()
+    }
+
+    /// Appends an attribute.
+    pub fn attribute(self, kind: u16, value: &[u8]) -> Message {
+        let length = (4 + value.len()) as u16;
+        self.octets(
+            &length
+                .to_ne_bytes()
+                .into_iter()
+                .chain(kind.to_ne_bytes())
+                .collect::<Vec<_>>(),
+        )
+        .octets(value)
+    }
+
+    /// Appends an attribute that holds the attributes added by `inner`.
+    pub fn nested(self, kind: u16, inner: impl FnOnce(Message) -> Message) -> Message {
+        let value = inner(Message(Vec::new())).0;
+        self.attribute(kind | NLA_F_NESTED, &value)
+    }
+
+    fn pad(mut self) -> Message {
+        self.0.resize(self.0.len().next_multiple_of(4), 0);
+        self
+    }
+}
+
+/// The attributes of a received message: type and value of each, as far as they are well formed.
+pub fn attributes(mut octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let length = usize::from(u16_at(octets, 0)?);
+        let kind = u16_at(octets, 2)? & !NLA_F_NESTED;
+        let value = octets.get(4..length)?;
+        octets = octets.get(length.next_multiple_of(4)..).unwrap_or(&[]);
+        Some((kind, value))
+    })
+}
+
+/// A netlink socket in the network namespace of the thread that opened it.
+#[derive(Debug)]
+pub struct Socket {
+    fd: OwnedFd,
+    sequence: u32,
+}
+
+impl Socket {
+    /// A socket for links, addresses and routes.
+    ///
+    /// # Errors
+    /// That of `socket`.
+    pub fn route() -> io::Result<Socket> {
+        Socket::open(None)
+    }
+
+    /// A socket for the state of other sockets.
+    ///
+    /// # Errors
+    /// That of `socket`; `EPROTONOSUPPORT` where the kernel has none.
+    pub fn sock_diag() -> io::Result<Socket> {
+        Socket::open(Some(rustix::net::netlink::SOCK_DIAG))
+    }
+
+    fn open(protocol: Option<Protocol>) -> io::Result<Socket> {
+        let fd = rustix::net::socket_with(
+            AddressFamily::NETLINK,
+            SocketType::RAW,
+            SocketFlags::CLOEXEC,
+            protocol,
+        )?;
+        Ok(Socket { fd, sequence: 0 })
+    }
+
+    /// Sends `message` and waits until the kernel has done it.
+    ///
+    /// # Errors
+    /// What the kernel answered.
+    pub fn execute(&mut self, mut message: Message) -> io::Result<()> {
+        let flags = u16_at(&message.0, 6).unwrap_or(0) | NLM_F_ACK;
+        message.0[6..8].copy_from_slice(&flags.to_ne_bytes());
+        self.send(message)?;
+        loop {
+            if let (NLMSG_ERROR, _) = self.receive()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends `message` and returns what follows the header of the one answer.
+    ///
+    /// # Errors
+    /// What the kernel answered, such as `ENOENT` for a socket that does not exist.
+    pub fn query(&mut self, message: Message) -> io::Result<Vec<u8>> {
+        self.send(message)?;
+        Ok(self.receive()?.1)
+    }
+
+    fn send(&mut self, mut message: Message) -> io::Result<()> {
+        self.sequence += 1;
+        let length = message.0.len() as u32;
+        message.0[0..4].copy_from_slice(&length.to_ne_bytes());
+        message.0[8..12].copy_from_slice(&self.sequence.to_ne_bytes());
+        rustix::net::send(&self.fd, &message.0, SendFlags::empty())?;
+        Ok(())
+    }
+
+    /// The next message that answers the newest request: its type and what follows its header.
+    fn receive(&mut self) -> io::Result<(u16, Vec<u8>)> {
+        let mut buffer = vec![0; 32 * 1024];
+        loop {
+            let (length, _) = rustix::net::recv(&self.fd, &mut buffer[..], RecvFlags::empty())?;
+            let mut rest = &buffer[..length];
+            while let Some(size) = u32_at(rest, 0).map(|n| n as usize) {
+                let message = rest.get(..size).ok_or(Errno::BADMSG)?;
+                let body = message.get(HEADER..).ok_or(Errno::BADMSG)?;
+                rest = rest.get(size.next_multiple_of(4)..).unwrap_or(&[]);
+                if u32_at(message, 8) != Some(self.sequence) {
+                    continue;
+                }
+                let kind = u16_at(message, 4).ok_or(Errno::BADMSG)?;
+                // An error of zero is the acknowledgment.
+                let error = u32_at(body, 0).map_or(0, |n| n as i32);
+                if kind == NLMSG_ERROR && error != 0 {
+                    return Err(io::Error::from_raw_os_error(error.saturating_neg()));
+                }
+                return Ok((kind, body.to_vec()));
+            }
+        }
+    }
+
+    /// Sets interface `index` up.
+    ///
+    /// # Errors
+    /// `EPERM` without `CAP_NET_ADMIN`, `ENODEV` for an unknown index.
+    pub fn set_up(&mut self, index: u32) -> io::Result<()> {
+        let message = Message::new(RTM_NEWLINK, 0).octets(&link_header(index, IFF_UP, IFF_UP));
+        self.execute(message)
+    }
+
+    /// Sets the MTU of interface `index`, and lets the kernel send nothing through it of its own
+    /// accord: no link-local address, router solicitations or group reports.
+    ///
+    /// # Errors
+    /// As [`Socket::set_up`], and `EINVAL` for an MTU that the interface does not allow.
+    pub fn set_quiet(&mut self, index: u32, mtu: u32) -> io::Result<()> {
+        let link = || Message::new(RTM_NEWLINK, 0).octets(&link_header(index, 0, IFF_MULTICAST));
+        self.execute(link().attribute(IFLA_MTU, &mtu.to_ne_bytes()))?;
+        let quiet = link().nested(IFLA_AF_SPEC, |families| {
+            families.nested(u16::from(Family::V6.raw()), |v6| {
+                v6.attribute(IFLA_INET6_ADDR_GEN_MODE, &[IN6_ADDR_GEN_MODE_NONE])
+            })
+        });
+        match self.execute(quiet) {
+            // A kernel without IPv6 solicits nothing.
+            Err(e) if e.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error()) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Gives interface `index` an address, usable at once (no duplicate address detection).
+    ///
+    /// # Errors
+    /// `EEXIST` when it has it already, `EINVAL` for a prefix too long, `EACCES` or `EOPNOTSUPP`
+    /// where IPv6 is disabled.
+    pub fn add_address(&mut self, index: u32, address: InterfaceAddress) -> io::Result<()> {
+        let family = Family::of(address.address);
+        let mut header = [family.raw(), address.prefix_len, IFA_F_NODAD, 0, 0, 0, 0, 0];
+        header[4..8].copy_from_slice(&index.to_ne_bytes());
+        let octets = match address.address {
+            IpAddr::V4(v4) => v4.octets().to_vec(),
+            IpAddr::V6(v6) => v6.octets().to_vec(),
+        };
+        let message = Message::new(RTM_NEWADDR, NLM_F_CREATE_EXCL)
+            .octets(&header)
+            .attribute(IFA_LOCAL, &octets)
+            .attribute(IFA_ADDRESS, &octets);
+        self.execute(message)
+    }
+
+    /// Routes whatever has no better route through interface `index`.
+    ///
+    /// # Errors
+    /// `EEXIST` when there is a default route, `ENETDOWN` while the interface is down.
+    pub fn add_default_route(&mut self, index: u32, family: Family) -> io::Result<()> {
+        let scope = match family {
+            Family::V4 => RT_SCOPE_LINK,
+            Family::V6 => RT_SCOPE_UNIVERSE,
+        };
+        let fixed = [RT_TABLE_MAIN, RTPROT_STATIC, scope, RTN_UNICAST];
+        let mut header = [0; 12];
+        header[0] = family.raw();
+        header[4..8].copy_from_slice(&fixed);
+        let message = Message::new(RTM_NEWROUTE, NLM_F_CREATE_EXCL)
+            .octets(&header)
+            .attribute(RTA_OIF, &index.to_ne_bytes());
+        self.execute(message)
+    }
+}
+
+/// The index of interface `name` in the caller's network namespace.
+///
+/// # Errors
+/// `ENODEV` when there is none.
+pub fn interface_index(name: &str) -> io::Result<u32> {
+    let socket = rustix::net::socket_with(
+        AddressFamily::INET,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    Ok(rustix::net::netdevice::name_to_index(&socket, name)?)
+}
+
+/// Two octets in the machine's order, if there are so many.
+pub(crate) fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(*octets.get(at..)?.first_chunk()?))
+}
+
+/// Four octets in the machine's order, if there are so many.
+pub(crate) fn u32_at(octets: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*octets.get(at..)?.first_chunk()?))
+}
+
+/// `ifinfomsg` with the flags to set and the flags that may change.
+fn link_header(index: u32, flags: u32, change: u32) -> [u8; 16] {
+    let mut header = [0; 16];
+    header[4..8].copy_from_slice(&index.to_ne_bytes());
+    header[8..12].copy_from_slice(&flags.to_ne_bytes());
+    header[12..16].copy_from_slice(&change.to_ne_bytes());
+    header
+}
