@@ -1,3 +1,5 @@
+use crate::{SHORT, scalar, simd};
+
 /// An unfolded one's complement sum over 16-bit big-endian words (RFC 1071 section 2).
 ///
 /// Two sums are equal when they fold to the same 16 bits, however they were put together.
@@ -16,7 +18,11 @@ impl Sum {
     #[inline]
     #[must_use]
     pub fn add_bytes(self, data: &[u8]) -> Self {
-        crate::scalar::add_bytes(self, data)
+        if data.len() < SHORT {
+            scalar::add_short(self, data)
+        } else {
+            self.combine(simd::sum(data), false)
+        }
     }
 
     /// Adds one 16-bit word.

@@ -17,18 +17,25 @@
 //! ```
 //!
 //! Nothing here panics and every length sums correctly. The feature `simd` (on by default) uses
-//! AVX2 on x86-64 processors that have it, found at run time; without it the crate is `no_std` and
-//! has no unsafe code.
+//! AVX2 on x86-64 processors that have it, found at run time by std; without the feature, and on
+//! other machines, the crate is `no_std` and has no unsafe code.
 
 #![no_std]
 #![deny(unsafe_code)]
 
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+extern crate std;
+
 mod accumulator;
 mod header;
 pub mod scalar;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+mod simd;
 
 pub use accumulator::Sum;
 pub use header::{pseudo_v4, pseudo_v6, update_u16, update_u32};
+#[cfg(not(all(feature = "simd", target_arch = "x86_64")))]
+use scalar as simd;
 
 #[cfg(test)]
 mod tests;
@@ -59,5 +66,14 @@ pub fn sum_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Sum {
 /// and summed, the rest of either slice is left alone.
 #[inline]
 pub fn sum_copy(src: &[u8], dst: &mut [u8]) -> Sum {
-    scalar::sum_copy(src, dst)
+    let len = src.len().min(dst.len());
+    if len >= SHORT {
+        return simd::sum_copy(src, dst);
+    }
+    let src = &src[..len];
+    dst[..len].copy_from_slice(src);
+    scalar::add_short(Sum::ZERO, src)
 }
+
+/// Below this many bytes, which headers are, the inline scalar form beats a call.
+pub(crate) const SHORT: usize = 128;
