@@ -1,8 +1,9 @@
 //! Headers in front of a payload: the way down (RFC 1122, section 1.3.3).
 
 use crate::tcp::TcpHeader;
-use crate::{Checksum, Gso, GsoKind, IpHeader, Packet};
+use crate::{Checksum, Gso, GsoKind, IpHeader, Packet, Protocol};
 use core::net::IpAddr;
+use handfast_checksum::Sum;
 
 impl Packet {
     /// Writes `ip` and `tcp` into the head, in front of the payload that is there already, and
@@ -12,7 +13,7 @@ impl Packet {
     /// With more than `segment_size` octets of payload the packet becomes a super-segment, to be
     /// cut into pieces of that many; 0 means never. With [`Checksum::Partial`], and on every
     /// super-segment, the checksum is left for whoever puts the packet on a wire; else it is
-    /// completed here, which reads the payload once.
+    /// completed here, which reads the payload once. `ip.protocol` is to be TCP.
     ///
     /// Returns false, with the head empty, when the addresses are of different families.
     #[inline]
@@ -31,7 +32,7 @@ impl Packet {
         let head = self.reserve_head(Packet::HEAD_CAPACITY);
         let tcp_len = tcp.emit(&mut head[ip_len..]);
         self.finish_head(ip, tcp_len, kind, segment_size) && {
-            self.fill_checksum(ip, ip_len, TcpHeader::CHECKSUM_OFFSET, checksum);
+            self.fill_checksum(ip, ip_len, checksum);
             true
         }
     }
@@ -62,17 +63,14 @@ impl Packet {
         ip_len > 0
     }
 
-    /// Fills in the transport checksum at `field` octets from `transport` in the head.
+    /// Fills in the checksum of the transport header at `transport` in the head.
     #[inline]
-    pub(crate) fn fill_checksum(
-        &mut self,
-        ip: &IpHeader,
-        transport: usize,
-        field: usize,
-        checksum: Checksum,
-    ) {
+    pub(crate) fn fill_checksum(&mut self, ip: &IpHeader, transport: usize, checksum: Checksum) {
         let len = self.len() - transport as u32;
-        let pseudo = ip.pseudo_header(len);
+        let pseudo = match ip.protocol {
+            Protocol::ICMP => Sum::ZERO,
+            _ => ip.pseudo_header(len),
+        };
         let value = if checksum == Checksum::Partial || self.gso.is_some() {
             self.checksum = Checksum::Partial;
             pseudo.fold()
@@ -81,6 +79,12 @@ impl Packet {
             let sum = pseudo.combine(self.sum(transport as u32, self.len()), false);
             ip.protocol.checksum_field(sum)
         };
-        self.head_mut()[transport + field..][..2].copy_from_slice(&value.to_be_bytes());
+        let field = ip
+            .protocol
+            .checksum_offset()
+            .map(|offset| transport + offset);
+        if let Some(out) = field.and_then(|at| self.head_mut().get_mut(at..at + 2)) {
+            out.copy_from_slice(&value.to_be_bytes());
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Packet formats of the handfast TCP/IP stack, and the packet itself.
 //!
-//! Each format has two shapes: a *view* that reads fields out of octets it has checked, and a
-//! *value* that can be parsed, compared and emitted; `parse(emit(x)) == x` for every format. Any
-//! octets at all parse to a value or to a named [`Discard`] reason, and nothing in here panics.
+//! Each format is a *value* that is parsed out of borrowed octets in one go, compared and
+//! emitted; `parse(emit(x)) == x` for every format. Any octets at all parse to a value or to a
+//! named [`Discard`] reason, and nothing in here panics.
 //!
 //! [`Packet`] and [`Batch`] are what the stack and its links hand each other.
 #![no_std]
@@ -13,6 +13,7 @@ extern crate alloc;
 mod batch;
 mod discard;
 mod encapsulation;
+pub mod icmp;
 pub mod ip;
 mod observation;
 mod packet;
@@ -21,6 +22,7 @@ mod reason;
 mod seq;
 pub mod tcp;
 mod transport_checksum;
+pub mod udp;
 
 pub use batch::Batch;
 pub use discard::Discard;

@@ -1,5 +1,6 @@
 //! The checksum of TCP, UDP and ICMP over pseudo-header, header and payload.
 
+use crate::udp::UdpHeader;
 use crate::{Checksum, Discard, IpHeader, Packet, Protocol};
 use core::iter;
 use core::net::IpAddr;
@@ -31,6 +32,17 @@ impl Protocol {
         match sum.finish() {
             0 if self == Protocol::UDP => 0xffff,
             field => field,
+        }
+    }
+
+    /// Where the checksum field is in the transport header.
+    #[inline]
+    pub(crate) fn checksum_offset(self) -> Option<usize> {
+        match self {
+            Protocol::TCP => Some(16),
+            Protocol::UDP => Some(6),
+            Protocol::ICMP | Protocol::ICMPV6 => Some(2),
+            _ => None,
         }
     }
 }
@@ -72,18 +84,8 @@ impl Packet {
     fn verify_udp(&self, ip: &IpHeader, transport: usize, end: u32) -> Result<(), Discard> {
         let start = transport as u32;
         let header = self.headers().get(transport..).unwrap_or(&[]);
-        let Some(&[_, _, _, _, a, b, c, d]) = header.first_chunk::<8>() else {
-            return Err(Discard::UdpTruncated);
-        };
-        let there = end.saturating_sub(start);
-        let len = match u32::from(u16::from_be_bytes([a, b])) {
-            0 if there > 0xffff => there,
-            len => len,
-        };
-        if len < 8 || len > there {
-            return Err(Discard::UdpTruncated);
-        }
-        match (self.checksum, [c, d], ip.destination) {
+        let (_, len) = UdpHeader::parse(header, end.saturating_sub(start))?;
+        match (self.checksum, [header[6], header[7]], ip.destination) {
             (Checksum::Partial, ..) => Ok(()),
             (_, [0, 0], IpAddr::V4(_)) => Ok(()),
             (_, [0, 0], IpAddr::V6(_)) => Err(Discard::UdpZeroChecksumV6),

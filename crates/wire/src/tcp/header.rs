@@ -11,8 +11,6 @@ const NOP_NOP_TIMESTAMPS: [u8; 4] = [1, 1, 8, 10];
 impl TcpHeader {
     /// The most octets a header can take: data offset 15.
     pub const MAX_LEN: usize = 60;
-    /// Offset of the checksum field.
-    pub const CHECKSUM_OFFSET: usize = 16;
 
     /// The header at the start of `segment` and its length in octets. Reserved bits are ignored
     /// and unknown options skipped (RFC 9293, section 3.1); the checksum is not looked at.
