@@ -4,4 +4,6 @@
 
 extern crate alloc;
 
+pub mod address;
+pub mod route;
 pub mod timer_wheel;
