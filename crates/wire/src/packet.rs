@@ -74,6 +74,9 @@ impl Packet {
     /// The most octets a head can hold.
     pub const HEAD_CAPACITY: usize = HEAD_CAPACITY - LINK_HEADROOM as usize;
 
+    /// The most octets that [`prepend`](Packet::prepend) can put in front of a head.
+    pub const LINK_HEADROOM: usize = LINK_HEADROOM as usize;
+
     /// An empty packet.
     #[inline]
     pub fn new() -> Packet {
@@ -137,6 +140,16 @@ impl Packet {
         self.start = LINK_HEADROOM;
         self.end = LINK_HEADROOM + len.min(Self::HEAD_CAPACITY) as u8;
         self.head_mut()
+    }
+
+    /// Makes the head `len` octets longer at its front, for a link header, and returns these to be
+    /// written; their old content may be anything. `None`, with the head as it was, when there is no room.
+    #[inline]
+    pub fn prepend(&mut self, len: usize) -> Option<&mut [u8]> {
+        let start = usize::from(self.start).checked_sub(len)?;
+        let front = start..usize::from(self.start);
+        self.start = start as u8;
+        Some(&mut self.head[front])
     }
 
     /// Cuts the end of the head off, keeping at most `len` octets.

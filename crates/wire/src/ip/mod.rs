@@ -1,10 +1,12 @@
 //! IPv4 and IPv6 headers, each as itself and both as one [`IpHeader`].
 
 mod extension_headers;
+mod headers;
 mod v4;
 mod v6;
 
 pub use extension_headers::{UpperLayer, upper_layer};
+pub(crate) use headers::Headers;
 pub use v4::Ipv4Header;
 pub use v6::Ipv6Header;
 

@@ -3,6 +3,8 @@
 mod header;
 mod options;
 
+pub(crate) use header::FIXED;
+
 use crate::SeqNumber;
 
 /// The control bits of a segment (RFC 9293, section 3.1; AE: RFC 9768).
