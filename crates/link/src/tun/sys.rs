@@ -32,6 +32,11 @@ impl Offload {
     /// TCP as in [`Offload::TCP`], and UDP as super-datagrams (Linux 6.2).
     pub const TCP_UDP: Offload = Offload(Self::TCP.0 | libc::TUN_F_USO4 | libc::TUN_F_USO6);
 
+    /// From `TUN_F_*` bits, such as another process reports.
+    pub const fn from_bits(bits: u32) -> Offload {
+        Offload(bits)
+    }
+
     /// The `TUN_F_*` bits.
     pub const fn bits(self) -> u32 {
         self.0
@@ -140,7 +145,8 @@ pub fn probe_offload(fd: impl AsFd) -> io::Result<Offload> {
 ///
 /// # Errors
 /// `ENODEV` for an unknown interface of the caller's network namespace, `EPERM` without
-/// `CAP_NET_ADMIN` over it, `ENOMEM` for a ring too large.
+/// `CAP_NET_ADMIN` in the machine's own user namespace (within another, only netlink's
+/// `IFLA_TXQLEN` can do it), `ENOMEM` for a ring too large.
 pub fn set_tx_queue_len(name: &str, packets: u32) -> io::Result<()> {
     let mut request = interface_request(name)?;
     request.ifr_ifru.ifru_metric = i32::try_from(packets).map_err(|_| rustix::io::Errno::INVAL)?;
