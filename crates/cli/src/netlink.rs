@@ -2,6 +2,9 @@
 //! transport for socket diagnosis. Messages are built by hand; nothing here allocates a thread or
 //! keeps state beyond one socket.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -20,6 +23,7 @@ const RTM_NEWLINK: u16 = 16;
 const RTM_NEWADDR: u16 = 20;
 const RTM_NEWROUTE: u16 = 24;
 const IFLA_MTU: u16 = 4;
+const IFLA_TXQLEN: u16 = 13;
 const IFLA_AF_SPEC: u16 = 26;
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
@@ -226,6 +230,16 @@ impl Socket {
     pub fn set_up(&mut self, index: u32) -> io::Result<()> {
         let message = Message::new(RTM_NEWLINK, 0).octets(&link_header(index, IFF_UP, IFF_UP));
         self.execute(message)
+    }
+
+    /// Sets how many packets may wait in the transmit queue of interface `index`. Unlike
+    /// `SIOCSIFTXQLEN`, this also works within a user namespace.
+    ///
+    /// # Errors
+    /// As [`Socket::set_up`], and `ENOMEM` or `EINVAL` for a queue too long.
+    pub fn set_tx_queue_len(&mut self, index: u32, packets: u32) -> io::Result<()> {
+        let message = Message::new(RTM_NEWLINK, 0).octets(&link_header(index, 0, 0));
+        self.execute(message.attribute(IFLA_TXQLEN, &packets.to_ne_bytes()))
     }
 
     /// Sets the MTU of interface `index`, and lets the kernel send nothing through it of its own

@@ -23,8 +23,6 @@ pub enum Step {
     IdentityMap,
     /// `unshare(CLONE_NEWNET | CLONE_NEWNS)`.
     NetworkNamespace,
-    /// Keeping later mounts from spreading to the host.
-    MountPropagation,
     /// Opening `/dev/net/tun`.
     OpenTun,
     /// `TUNSETIFF`: making the interface.
@@ -33,10 +31,10 @@ pub enum Step {
     VnetHeader,
     /// `TUNSETOFFLOAD`.
     Offload,
-    /// `SIOCSIFTXQLEN`.
-    TxQueue,
     /// Setting `lo` up.
     Loopback,
+    /// Raising the length of the interface's queue.
+    TxQueue,
     /// MTU, flags and state of the interface.
     Interface,
     /// Its addresses.
@@ -56,13 +54,12 @@ impl Step {
             Step::UserNamespace => "create a user namespace",
             Step::IdentityMap => "map the user into the user namespace",
             Step::NetworkNamespace => "create a network namespace",
-            Step::MountPropagation => "keep mounts private to the namespace",
             Step::OpenTun => "open /dev/net/tun",
             Step::AttachTun => "create a TUN interface",
             Step::VnetHeader => "set the vnet header size of the TUN interface",
             Step::Offload => "set the offloads of the TUN interface",
-            Step::TxQueue => "set the queue length of the TUN interface",
             Step::Loopback => "set the loopback interface up",
+            Step::TxQueue => "set the queue length of the TUN interface",
             Step::Interface => "set the TUN interface up",
             Step::Address => "give the TUN interface an address",
             Step::Route => "route through the TUN interface",

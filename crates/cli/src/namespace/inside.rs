@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use nix::sched::CloneFlags;
-use rustix::mount::MountPropagationFlags;
 
 use handfast_link::tun::sys;
 
@@ -24,8 +23,13 @@ use crate::netlink::{self, Family};
 /// Its end is the end of the namespace. It needs no signal for that: whatever ends the parent, be
 /// it SIGKILL, closes the socket's other end.
 pub fn main() -> ExitCode {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     match run() {
         Ok(()) => ExitCode::SUCCESS,
+        // So ends a parent that was killed.
+        Err(e) if matches!(e.kind(), UnexpectedEof | ConnectionReset | BrokenPipe) => {
+            ExitCode::SUCCESS
+        }
         Err(e) => {
             eprintln!("handfast: worker of the namespace: {e}");
             ExitCode::from(125)
@@ -63,23 +67,20 @@ fn set_up(config: &NamespaceConfig, begin: Instant) -> Result<(Ready, OwnedFd), 
     let name = config.interface.as_str();
 
     let backend = unshare()?;
-    rustix::mount::mount_change(
-        "/",
-        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
-    )
-    .map_err(|e| at(Step::MountPropagation)(e.into()))?;
 
     let tun = sys::open_device().map_err(at(Step::OpenTun))?;
     let name =
         sys::attach(&tun, name, false).map_err(|e| Failure::new(Step::AttachTun, &e, name))?;
     sys::set_vnet_header_size(&tun, sys::VNET_HEADER_SIZE).map_err(at(Step::VnetHeader))?;
     let offload = sys::probe_offload(&tun).map_err(at(Step::Offload))?;
-    sys::set_tx_queue_len(&name, config.tx_queue_len).map_err(at(Step::TxQueue))?;
 
     let mut route = netlink::Socket::route().map_err(at(Step::Interface))?;
     let lo = netlink::interface_index("lo").map_err(at(Step::Loopback))?;
     route.set_up(lo).map_err(at(Step::Loopback))?;
     let index = netlink::interface_index(&name).map_err(at(Step::Interface))?;
+    route
+        .set_tx_queue_len(index, config.tx_queue_len)
+        .map_err(at(Step::TxQueue))?;
     let mtu = config.mtu;
     let refused = |e| Failure::new(Step::Interface, &e, format!("MTU {mtu}"));
     route.set_quiet(index, mtu).map_err(refused)?;

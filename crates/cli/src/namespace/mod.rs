@@ -24,6 +24,8 @@ use serde::{Deserialize, Serialize};
 pub use error::{NamespaceError, Step};
 pub use inside::main as inside_main;
 
+use handfast_link::tun::sys::Offload;
+
 use crate::kernel_peer::Peer;
 use crate::netlink::InterfaceAddress;
 use descriptor::{receive_line, send_line};
@@ -175,9 +177,9 @@ impl Namespace {
         self.ready.index
     }
 
-    /// The `TUN_F_*` bits that are set: what may arrive unsegmented or unsummed.
-    pub fn offload(&self) -> u32 {
-        self.ready.offload
+    /// What may arrive from the TUN unsegmented or unsummed.
+    pub fn offload(&self) -> Offload {
+        Offload::from_bits(self.ready.offload)
     }
 
     /// The process id of the worker, for `nsenter -t`.
@@ -208,8 +210,8 @@ fn introduce(
     control.set_read_timeout(Some(PATIENCE))?;
     let (line, tun) = receive_line(control)?;
     control.set_read_timeout(None)?;
-    let outcome = serde_json::from_slice(&line)?;
-    if matches!(outcome, Ok(_)) && tun.is_none() {
+    let outcome: Result<_, _> = serde_json::from_slice(&line)?;
+    if outcome.is_ok() && tun.is_none() {
         return Err(io::Error::other("it sent no TUN"));
     }
     Ok((outcome, tun))
