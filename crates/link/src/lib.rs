@@ -3,8 +3,12 @@
 //! A [`Link`] never drops silently: what it cannot take stays in the batch, and that is the
 //! back-pressure the stack feels.
 
+pub mod impaired;
 pub mod memory;
+pub mod observed;
+mod outbox;
 pub mod tun;
+mod wire_packets;
 
 use handfast_base::Instant;
 use handfast_wire::Batch;

@@ -151,7 +151,8 @@ impl Drop for MemoryLink {
     }
 }
 
-fn gone() -> io::Error {
+/// The error of an end whose other end was dropped.
+pub(crate) fn gone() -> io::Error {
     io::Error::new(io::ErrorKind::BrokenPipe, "the other end was dropped")
 }
 
