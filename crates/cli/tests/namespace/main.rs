@@ -3,24 +3,26 @@
 //! so that nothing has to be put back.
 #![cfg(target_os = "linux")]
 
-use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader, Read, Write};
+mod place;
+
+use std::fs;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use handfast_cli::kernel_peer::{Command as Ask, HttpRequest, RequestBody, Seeded, Side, site};
 use handfast_cli::namespace::{Backend, Namespace, NamespaceConfig, Step};
 use handfast_link::tun::sys::Offload;
-use nix::mount::{MsFlags, mount};
+use nix::mount::MsFlags;
 use nix::sched::{CloneFlags, unshare};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use place::{Helper, Place, bind};
 
 /// A user that owns nothing.
 const NOBODY: u32 = 4242;
@@ -460,177 +462,4 @@ fn obstacle(set_up: impl FnOnce(&Place) -> Helper + Send + 'static, expected: &'
         assert_eq!(helper.expect("failed"), expected);
         assert!(helper.child.wait().unwrap().success());
     });
-}
-
-fn bind(from: &Path, to: &Path, more: MsFlags) {
-    mount(
-        Some(from),
-        to,
-        None::<&str>,
-        MsFlags::MS_BIND | more,
-        None::<&str>,
-    )
-    .unwrap();
-}
-
-/// A directory in a mount namespace of this thread's own, which whatever it starts inherits, with
-/// the programs in it where any user reaches them.
-struct Place {
-    path: PathBuf,
-}
-
-impl Place {
-    fn new() -> Place {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("handfast-namespace-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        unshare(CloneFlags::CLONE_NEWNS).unwrap();
-        let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
-        mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
-        mount(
-            None::<&str>,
-            &path,
-            Some("tmpfs"),
-            MsFlags::empty(),
-            Some("mode=755"),
-        )
-        .unwrap();
-        let place = Place { path };
-        let this = std::env::current_exe().unwrap();
-        for (from, to) in [
-            (built(), place.program()),
-            (this, place.path.join("helper")),
-        ] {
-            // A copy could not be executed while another test's child, just forked, still holds
-            // the descriptor that wrote it.
-            fs::write(&to, "").unwrap();
-            bind(&from, &to, MsFlags::empty());
-        }
-        place
-    }
-
-    fn program(&self) -> PathBuf {
-        self.path.join("handfast")
-    }
-
-    /// Covers `/dev/net` with a directory that has a TUN device of that mode, or none.
-    fn put_tun(&self, mode: Option<u32>) {
-        let net = self.path.join("net");
-        fs::create_dir(&net).unwrap();
-        if let Some(mode) = mode {
-            let tun = net.join("tun");
-            let device = rustix::fs::makedev(10, 200);
-            let kind = rustix::fs::FileType::CharacterDevice;
-            rustix::fs::mknodat(
-                rustix::fs::CWD,
-                &tun,
-                kind,
-                rustix::fs::Mode::empty(),
-                device,
-            )
-            .unwrap();
-            fs::set_permissions(&tun, Permissions::from_mode(mode)).unwrap();
-        }
-        bind(&net, Path::new("/dev/net"), MsFlags::empty());
-    }
-
-    fn helper(&self) -> Helper {
-        Helper(self.helper_after(Command::new(self.path.join("helper"))))
-    }
-
-    fn helper_after(&self, mut command: Command) -> Command {
-        command
-            .args(["--exact", "helper", "--ignored", "--nocapture"])
-            .env("NAMESPACE_HELPER", self.program());
-        command
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // Outside of the thread's mount namespace the directory is empty; there it is removed.
-        let path = self.path.clone();
-        let _ = nix::mount::umount2(&path, nix::mount::MntFlags::MNT_DETACH);
-        let _ = fs::remove_dir(path);
-    }
-}
-
-/// The test function `helper`, about to be a process.
-struct Helper(Command);
-
-impl Helper {
-    fn by_nobody(mut self) -> Helper {
-        self.0.uid(NOBODY).gid(NOBODY);
-        self
-    }
-
-    /// In a user namespace that allows none of what `limit` limits.
-    fn limited(self, unshare: &[&str], limit: &str) -> Helper {
-        let script = format!("echo 0 > /proc/sys/user/{limit} && exec \"$0\" \"$@\"");
-        let mut command = Command::new("unshare");
-        command.args(unshare).args(["sh", "-c", &script]);
-        self.behind(command)
-    }
-
-    fn within(self, root: &Path) -> Helper {
-        let mut command = Command::new("chroot");
-        command
-            .arg(format!("--userspec={NOBODY}:{NOBODY}"))
-            .arg(root);
-        self.behind(command)
-    }
-
-    /// With `command` in front, which is to execute its further arguments.
-    fn behind(self, mut command: Command) -> Helper {
-        command.arg(self.0.get_program()).args(self.0.get_args());
-        for (name, value) in self.0.get_envs() {
-            command.env(name, value.unwrap_or_default());
-        }
-        Helper(command)
-    }
-
-    fn start(mut self) -> Running {
-        let mut child = self
-            .0
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        Running {
-            input: child.stdin.take(),
-            output: BufReader::new(child.stderr.take().unwrap()),
-            child,
-        }
-    }
-}
-
-/// The helper at work.
-struct Running {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<std::process::ChildStderr>,
-}
-
-impl Running {
-    /// What the helper's next line says of `topic`.
-    fn expect(&mut self, topic: &str) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        let said = line.trim_end().strip_prefix(&format!("{topic}: "));
-        match said {
-            Some(said) => said.to_owned(),
-            None => {
-                let _ = kill_process(Pid::from_child(&self.child), Signal::KILL);
-                self.output.read_to_string(&mut line).unwrap();
-                panic!("expected {topic}, got: {line}");
-            }
-        }
-    }
-
-    fn release(&mut self) {
-        self.input = None;
-    }
 }
