@@ -5,5 +5,8 @@
 extern crate alloc;
 
 pub mod address;
+pub mod ports;
+pub mod rate_limit;
 pub mod route;
+pub mod source_address;
 pub mod timer_wheel;
