@@ -1,9 +1,75 @@
 //! One TCP connection, sans-IO: RFC 9293 and its extensions.
+//!
+//! The RFC's own words are the table of contents:
+//!
+//! | RFC 9293 | here |
+//! |---|---|
+//! | 3.3.1 key connection state variables | `tcb` |
+//! | 3.3.2 state machine overview | [`State`] |
+//! | 3.4.1 initial sequence number selection | [`isn`] |
+//! | 3.5, 3.10.7.1-3 establishing a connection | `segment_arrives/{closed, listen, syn_sent}`, [`SynReceived`] |
+//! | 3.6.1 half-closed connections, TIME-WAIT | `segment_arrives/fin`, [`TimeWait`] |
+//! | 3.7.1 maximum segment size | `mss` |
+//! | 3.7.4 Nagle algorithm | `nagle` |
+//! | 3.8.1 retransmission timeout | `rtt`, `rto` |
+//! | 3.8.2 congestion control | [`congestion`], `recovery` |
+//! | 3.8.3 connection failures | `user_timeout` |
+//! | 3.8.4 keep-alives | `keep_alive` |
+//! | 3.8.5 urgent information | `segment_arrives/urg`, [`Connection::send_urgent`] |
+//! | 3.8.6 managing the window | `window`, `ack` |
+//! | 3.10.1-6 user calls | `user_calls` |
+//! | 3.10.7 SEGMENT ARRIVES | `segment_arrives` |
+//! | 3.10.8 timeouts | `timeouts` |
+//! | RFC 7323 | `timestamps`, `paws`, `window/scale` |
+//! | RFC 5961 | `challenge_ack`, `segment_arrives/{rst, syn, ack}` |
+//! | RFC 6582, 3042 | `recovery/{new_reno, limited_transmit}` |
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
+mod ack;
+mod buffer;
+mod challenge_ack;
+mod config;
+pub mod congestion;
+mod connection;
+mod error;
+mod hooks;
+mod info;
+pub mod isn;
+mod keep_alive;
+mod mss;
+mod nagle;
+mod output;
+mod paws;
+mod readiness;
+mod recovery;
+mod rto;
+mod rtt;
+mod segment;
+mod segment_arrives;
 mod state;
+mod syn_received;
+mod tcb;
+mod time_wait;
+mod timeouts;
+mod timer;
+mod timestamps;
+mod user_calls;
+mod user_timeout;
+mod window;
 
+pub use config::{Config, KeepAlive, Path};
+pub use connection::Connection;
+pub use error::{CloseError, ConnectionError, IcmpError, NetError, SendError};
+pub use info::TcpInfo;
+pub use readiness::Readiness;
+pub use segment::{Disposition, Segment, SegmentSlot};
+pub use segment_arrives::closed::closed;
+pub use segment_arrives::listen::{ListenVerdict, listen};
 pub use state::State;
+pub use syn_received::{SynReceived, SynReceivedVerdict};
+pub use time_wait::{TimeWait, TimeWaitVerdict};

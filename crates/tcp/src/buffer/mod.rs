@@ -1,0 +1,7 @@
+//! Where octets wait: to be sent or acknowledged, to be read, to be put in order.
+
+pub(crate) mod assembler;
+pub(crate) mod receive;
+pub(crate) mod send;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+use crate::congestion::Congestion;
+use handfast_base::Duration;
+
+/// The options of one connection. Every field has the default that [`Config::default`] gives;
+/// connections share one value until one of them changes it.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Nagle's algorithm off: small segments leave at once (RFC 9293, 3.7.4, MUST-17).
+    /// Default off, that is, Nagle is on.
+    pub nodelay: bool,
+    /// How long an acknowledgment may wait for data to ride on; cut to under 500 ms
+    /// (RFC 9293, 3.8.6.3, MUST-40). Default 40 ms; zero acknowledges at once.
+    pub delayed_ack: Duration,
+    /// Keep-alive probes; default none (RFC 9293, 3.8.4, MUST-25).
+    pub keep_alive: Option<KeepAlive>,
+    /// How long data may stay unacknowledged, or stuck behind a closed window, before the
+    /// connection is given up. `None`, the default: [`retransmission_limit`](Config::retransmission_limit)
+    /// alone, which a peer that keeps answering window probes never reaches.
+    pub user_timeout: Option<Duration>,
+    /// R2 for data (RFC 9293, 3.8.3): how long without any sign of the peer. Default 5 minutes.
+    pub retransmission_limit: Duration,
+    /// R2 for a SYN (MUST-23: at least 3 minutes). Default 3 minutes.
+    pub syn_limit: Duration,
+    /// Octets that may wait unsent or unacknowledged; at most 1 GiB. Default 4 MiB.
+    pub send_buffer: u32,
+    /// Octets that may wait unread, and so the largest window we offer; at most 1 GiB.
+    /// Default 4 MiB.
+    pub receive_buffer: u32,
+    /// Cap on the MSS we announce and send, in octets of text and options; `None`: the route's.
+    pub mss: Option<u16>,
+    /// 2 MSL: how long TIME-WAIT lasts. Default 60 s.
+    pub time_wait: Duration,
+    /// How long a connection that the application has let go may stay in FIN-WAIT-2.
+    /// Default 60 s.
+    pub fin_wait_2: Duration,
+    /// Offer and accept timestamps (RFC 7323). Default on.
+    pub timestamps: bool,
+    /// Offer and accept window scaling (RFC 7323). Default on.
+    pub window_scaling: bool,
+    /// Lower bound of the variance term of the retransmission timeout. RFC 6298 (2.4) asks for an
+    /// RTO of at least 1 s; here RTO >= SRTT + this, default 200 ms, as deployed stacks have it.
+    pub rto_min: Duration,
+    /// Upper bound of the retransmission timeout; at least 60 s is honoured (RFC 6298, 2.5).
+    pub rto_max: Duration,
+    /// Initial window in segments (RFC 6928). Default 10.
+    pub initial_window: u8,
+    /// The congestion control of this connection. Default NewReno.
+    pub congestion: Congestion,
+}
+
+/// Keep-alive probes on an idle connection (RFC 9293, 3.8.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeepAlive {
+    /// Idle time before the first probe. Default 2 hours (MUST-28).
+    pub idle: Duration,
+    /// Time between probes. Default 75 s.
+    pub interval: Duration,
+    /// Unanswered probes after which the connection is dead. Default 9.
+    pub count: u8,
+    /// Send one octet of garbage with the probe, for peers that answer nothing else (MAY-6).
+    pub garbage_octet: bool,
+}
+
+impl Default for KeepAlive {
+    fn default() -> KeepAlive {
+        KeepAlive {
+            idle: Duration::from_secs(2 * 60 * 60),
+            interval: Duration::from_secs(75),
+            count: 9,
+            garbage_octet: false,
+        }
+    }
+}
+
+/// No offset inside a buffer may come near 2^31, where sequence comparison turns round.
+const BUFFER_LIMIT: u32 = 1 << 30;
+
+impl Config {
+    /// The receive buffer, capped so that no offset can reach 2^31.
+    #[inline]
+    pub(crate) fn receive_capacity(&self) -> u32 {
+        self.receive_buffer.clamp(1, BUFFER_LIMIT)
+    }
+
+    /// The send buffer, capped so that no offset can reach 2^31.
+    #[inline]
+    pub(crate) fn send_capacity(&self) -> u32 {
+        self.send_buffer.clamp(1, BUFFER_LIMIT)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            nodelay: false,
+            delayed_ack: Duration::from_millis(40),
+            keep_alive: None,
+            user_timeout: None,
+            retransmission_limit: Duration::from_secs(300),
+            syn_limit: Duration::from_secs(180),
+            send_buffer: 4 << 20,
+            receive_buffer: 4 << 20,
+            mss: None,
+            time_wait: Duration::from_secs(60),
+            fin_wait_2: Duration::from_secs(60),
+            timestamps: true,
+            window_scaling: true,
+            rto_min: Duration::from_millis(200),
+            rto_max: Duration::from_secs(120),
+            initial_window: 10,
+            congestion: Congestion::NEW_RENO,
+        }
+    }
+}
+
+/// What the connection must know of the way to its peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Path {
+    /// Largest IP packet, in octets.
+    pub mtu: u32,
+    /// Octets of the IP header: 20 or 40.
+    pub ip_header: u8,
+    /// Largest super-segment the link takes, in octets of IP packet; 0: none.
+    pub gso_max: u32,
+}
+
+impl Path {
+    /// Octets of TCP header options and text that one packet can carry: MMS_S - 20
+    /// (RFC 9293, 3.7.1), and what our MSS option announces.
+    #[inline]
+    pub(crate) fn mss(&self) -> u16 {
+        let mss = self.mtu.saturating_sub(u32::from(self.ip_header) + 20);
+        mss.clamp(1, 0xffff) as u16
+    }
+
+    /// The MSS of a peer that names none (RFC 9293, 3.7.1, MUST-15).
+    #[inline]
+    pub(crate) fn default_mss(&self) -> u16 {
+        if self.ip_header == 20 { 536 } else { 1220 }
+    }
+}

@@ -1,0 +1,130 @@
+//! Congestion control: how many octets may be in flight (RFC 9293, 3.8.2; RFC 5681).
+//!
+//! Congestion *sizes* and never sees the TCB; [recovery](crate::recovery) decides what is lost
+//! and never sends; [output](crate::output) sends and never decides.
+
+mod new_reno;
+pub mod slow_start;
+#[cfg(test)]
+mod tests;
+
+pub use new_reno::NewReno;
+
+use alloc::boxed::Box;
+use core::fmt::Debug;
+use handfast_base::{Duration, Instant};
+
+/// The congestion window and what every algorithm shares with the sender, in octets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CongestionWindow {
+    /// Octets that may be in flight.
+    pub cwnd: u32,
+    /// Where slow start ends.
+    pub ssthresh: u32,
+    /// Octets of text in a full segment as really sent (peer's MSS, path MTU, options).
+    pub mss: u32,
+}
+
+impl CongestionWindow {
+    /// Whether the window grows by slow start (RFC 5681, 3.1).
+    #[inline]
+    pub fn in_slow_start(&self) -> bool {
+        self.cwnd < self.ssthresh
+    }
+}
+
+/// New data was acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub struct AckEvent {
+    /// When.
+    pub now: Instant,
+    /// Octets acknowledged for the first time.
+    pub acked: u32,
+    /// Octets that were in flight before.
+    pub in_flight: u32,
+    /// An unambiguous round-trip sample, if this acknowledgment gave one.
+    pub rtt: Option<Duration>,
+    /// Smallest round trip seen on this connection.
+    pub min_rtt: Duration,
+    /// Whether the congestion window, and not the application or the peer's window, was what
+    /// held the sender back (RFC 7661).
+    pub cwnd_limited: bool,
+}
+
+/// Data was lost.
+#[derive(Clone, Copy, Debug)]
+pub struct LossEvent {
+    /// When it was found.
+    pub now: Instant,
+    /// Octets in flight when it was found (FlightSize).
+    pub in_flight: u32,
+    /// How it was found.
+    pub kind: LossKind,
+}
+
+/// How a loss was found; the three are separate on purpose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum LossKind {
+    /// By duplicate acknowledgments: once per window.
+    FastRetransmit,
+    /// By the retransmission timer; `repeated` when it ran out for the same data before.
+    Timeout {
+        /// The timer ran out for this data before: ssthresh stays (RFC 5681, 3.1).
+        repeated: bool,
+    },
+}
+
+/// An algorithm that sizes the congestion window. All later ones stand behind this trait, and a
+/// user's own can too.
+pub trait CongestionControl: Send + Sync + Debug {
+    /// The name reports print.
+    fn name(&self) -> &'static str;
+
+    /// New data was acknowledged outside recovery: grow.
+    fn on_ack(&mut self, window: &mut CongestionWindow, ack: &AckEvent);
+
+    /// Data was lost: set `ssthresh`, and `cwnd` for the time of recovery.
+    fn on_loss(&mut self, window: &mut CongestionWindow, loss: &LossEvent);
+
+    /// Everything that was in flight when recovery began is acknowledged.
+    fn on_recovery_exit(&mut self, window: &mut CongestionWindow, in_flight: u32);
+
+    /// The sender was idle for longer than an RTO (RFC 5681, 4.1).
+    fn on_idle_restart(&mut self, window: &mut CongestionWindow, initial_window: u32) {
+        window.cwnd = window.cwnd.min(initial_window);
+    }
+
+    /// Octets a second at which to pace, or `None` not to pace.
+    fn pacing_rate(&self, _window: &CongestionWindow, _smoothed_rtt: Duration) -> Option<u64> {
+        None
+    }
+}
+
+/// Which algorithm a connection uses: a constructor that a [`Config`](crate::Config) can hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Congestion(fn() -> Box<dyn CongestionControl>);
+
+impl Congestion {
+    /// NewReno (RFC 5681, 6582).
+    pub const NEW_RENO: Congestion = Congestion(|| Box::new(NewReno::default()));
+
+    /// An algorithm of your own.
+    pub const fn custom(new: fn() -> Box<dyn CongestionControl>) -> Congestion {
+        Congestion(new)
+    }
+
+    pub(crate) fn build(self) -> Box<dyn CongestionControl> {
+        (self.0)()
+    }
+}
+
+/// Octets a new connection may send unasked (RFC 6928, section 2): `segments` full segments, but
+/// no more than 14,600 octets unless two segments are more than that.
+pub(crate) fn initial_window(mss: u32, segments: u8) -> u32 {
+    let wanted = mss.saturating_mul(u32::from(segments.max(1)));
+    if segments <= 1 {
+        return wanted;
+    }
+    wanted.min((2 * mss).max(14_600))
+}

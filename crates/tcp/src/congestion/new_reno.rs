@@ -1,0 +1,57 @@
+use super::{AckEvent, CongestionControl, CongestionWindow, LossEvent, LossKind, slow_start};
+
+/// Reno's additive increase, multiplicative decrease (RFC 5681), with NewReno's end of recovery
+/// (RFC 6582); octets are counted (RFC 3465).
+#[derive(Debug, Default)]
+pub struct NewReno {
+    /// Octets acknowledged since the window last grew in congestion avoidance.
+    acked: u32,
+}
+
+impl CongestionControl for NewReno {
+    fn name(&self) -> &'static str {
+        "newreno"
+    }
+
+    fn on_ack(&mut self, w: &mut CongestionWindow, ack: &AckEvent) {
+        if !ack.cwnd_limited {
+            return;
+        }
+        let mut rest = ack.acked;
+        if w.in_slow_start() {
+            rest = slow_start::grow(w, rest, u32::MAX);
+        }
+        if rest == 0 || w.in_slow_start() {
+            return;
+        }
+        // RFC 5681 (3): one full segment per window of acknowledged octets.
+        self.acked = self.acked.saturating_add(rest);
+        if self.acked >= w.cwnd {
+            self.acked -= w.cwnd;
+            w.cwnd = w.cwnd.saturating_add(w.mss);
+        }
+    }
+
+    fn on_loss(&mut self, w: &mut CongestionWindow, loss: &LossEvent) {
+        // RFC 5681 (4): half of what was in flight, and at least two segments.
+        let half = (loss.in_flight / 2).max(2 * w.mss);
+        self.acked = 0;
+        match loss.kind {
+            LossKind::FastRetransmit => {
+                w.ssthresh = half;
+                w.cwnd = half;
+            }
+            LossKind::Timeout { repeated } => {
+                if !repeated {
+                    w.ssthresh = half;
+                }
+                w.cwnd = w.mss;
+            }
+        }
+    }
+
+    fn on_recovery_exit(&mut self, w: &mut CongestionWindow, in_flight: u32) {
+        // RFC 6582 (3.2, step 3, option 1): no burst into an empty pipe.
+        w.cwnd = w.ssthresh.min(in_flight.max(w.mss) + w.mss);
+    }
+}

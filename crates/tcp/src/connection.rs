@@ -1,0 +1,439 @@
+use crate::buffer::{assembler::Assembler, receive::ReceiveBuffer, send::SendBuffer};
+use crate::congestion::{CongestionControl, CongestionWindow};
+use crate::recovery::scoreboard::Scoreboard;
+use crate::tcb::{Flags, Recovery, Tcb};
+use crate::timer::{Timer, Timers};
+use crate::{
+    Config, ConnectionError, Disposition, IcmpError, NetError, Path, Readiness, Segment,
+    SegmentSlot, State, keep_alive, mss, output, segment_arrives, timeouts, window,
+};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use handfast_base::{Duration, Instant};
+use handfast_wire::SeqNumber;
+
+/// One connection, from SYN-SENT or the completed handshake until CLOSED or TIME-WAIT.
+///
+/// It reads no clock, rolls no dice, sleeps, locks and logs nothing. There are three kinds of
+/// method, called in this order by whoever drives it:
+///
+/// 1. inputs: [`segment_arrives`](Connection::segment_arrives), [`timeout`](Connection::timeout),
+///    [`icmp_error`](Connection::icmp_error);
+/// 2. calls of the application (RFC 9293, 3.10.1 to 3.10.6), any time: [`open`](Connection::open),
+///    [`send`](Connection::send), [`receive`](Connection::receive) with
+///    [`release`](Connection::release), [`close`](Connection::close), [`abort`](Connection::abort),
+///    [`info`](Connection::info);
+/// 3. outputs, after inputs and calls: [`poll_transmit`](Connection::poll_transmit) until false,
+///    then [`poll_timeout`](Connection::poll_timeout) and
+///    [`poll_readiness`](Connection::poll_readiness).
+#[derive(Debug)]
+pub struct Connection {
+    pub(crate) tcb: Tcb,
+    pub(crate) timers: Timers,
+    pub(crate) path: Path,
+    pub(crate) config: Arc<Config>,
+    pub(crate) active: Option<Box<Active>>,
+    /// What happened since the last [`poll_readiness`](Connection::poll_readiness).
+    pub(crate) events: Readiness,
+    pub(crate) error: Option<ConnectionError>,
+    pub(crate) soft_error: Option<NetError>,
+    /// When the peer was last heard.
+    pub(crate) last_heard: Instant,
+    /// Since when the oldest unacknowledged octet has waited, or the window has been closed.
+    pub(crate) stuck_since: Instant,
+    pub(crate) counters: Counters,
+}
+
+/// What a connection has done so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) octets_acked: u64,
+    pub(crate) octets_received: u64,
+    pub(crate) segments_in: u32,
+    pub(crate) segments_out: u32,
+    pub(crate) retransmissions: u32,
+    pub(crate) timeouts: u32,
+    pub(crate) duplicate_acks_in: u32,
+    pub(crate) out_of_order_in: u32,
+}
+
+/// What a connection owns only while data moves; an idle one gives it back.
+#[derive(Debug)]
+pub(crate) struct Active {
+    pub(crate) send: SendBuffer,
+    pub(crate) board: Scoreboard,
+    pub(crate) receive: ReceiveBuffer,
+    pub(crate) assembler: Assembler,
+    pub(crate) congestion: Box<dyn CongestionControl>,
+    /// The last delivery-rate sample, in octets a second.
+    pub(crate) delivery_rate: u64,
+}
+
+impl Connection {
+    /// A connection in `state` about which nothing is known yet but our sequence number.
+    pub(crate) fn new(
+        state: State,
+        config: Arc<Config>,
+        path: Path,
+        iss: SeqNumber,
+        ts_offset: u32,
+        now: Instant,
+    ) -> Connection {
+        let rcv_scale = window::scale::shift_for(config.receive_capacity());
+        let default_mss = path.default_mss();
+        let mut c = Connection {
+            tcb: Tcb {
+                snd_una: iss,
+                snd_nxt: iss,
+                snd_wnd: 0,
+                max_snd_wnd: 0,
+                snd_wl1: SeqNumber(0),
+                snd_wl2: SeqNumber(0),
+                snd_up: iss,
+                iss,
+                snd_sml: iss,
+                recover: iss,
+                rcv_nxt: SeqNumber(0),
+                rcv_adv: SeqNumber(0),
+                rcv_up: SeqNumber(0),
+                irs: SeqNumber(0),
+                last_ack_sent: SeqNumber(0),
+                rcv_fin: SeqNumber(0),
+                rcv_held: 0,
+                unacknowledged: 0,
+                ts_recent: 0,
+                ts_recent_age: 0,
+                ts_offset,
+                rtt: Default::default(),
+                rto: Default::default(),
+                cwnd: 0,
+                ssthresh: u32::MAX,
+                last_sent: now.as_millis() as u32,
+                duplicate_acks: 0,
+                owed_acks: 0,
+                peer_mss: default_mss,
+                snd_mss: default_mss,
+                rcv_mss: 0,
+                snd_scale: 0,
+                rcv_scale,
+                probes: 0,
+                challenges: 0,
+                challenge_interval: 0,
+                state,
+                recovery: Recovery::Open,
+                flags: Flags::empty(),
+            },
+            timers: Timers::OFF,
+            path,
+            config,
+            active: None,
+            events: Readiness::empty(),
+            error: None,
+            soft_error: None,
+            last_heard: now,
+            stuck_since: now,
+            counters: Counters::default(),
+        };
+        mss::update(&mut c);
+        c
+    }
+
+    // ---- inputs ------------------------------------------------------------------------------
+
+    /// SEGMENT ARRIVES (RFC 9293, 3.10.7). Takes the text out of `seg` as far as it is accepted.
+    pub fn segment_arrives(&mut self, seg: &mut Segment, now: Instant) -> Disposition {
+        self.counters.segments_in = self.counters.segments_in.wrapping_add(1);
+        let disposition = segment_arrives::segment_arrives(self, seg, now);
+        self.check_invariants();
+        disposition
+    }
+
+    /// A deadline that [`poll_timeout`](Connection::poll_timeout) named has come (3.10.8).
+    /// Harmless when it has not.
+    pub fn timeout(&mut self, now: Instant) {
+        timeouts::timeout(self, now);
+        self.check_invariants();
+    }
+
+    /// An ICMP error quotes a segment of ours that began at `quoted` (RFC 9293, 3.9.2.2;
+    /// RFC 5927). False when nothing at that sequence number is in flight: then it is ignored.
+    pub fn icmp_error(&mut self, error: IcmpError, quoted: SeqNumber, now: Instant) -> bool {
+        let t = &self.tcb;
+        if !quoted.within(t.snd_una, t.snd_nxt.offset_from(t.snd_una)) {
+            return false;
+        }
+        match error {
+            IcmpError::Soft(why) => self.note(why),
+            IcmpError::Hard(why) if t.state.is_synchronized() => self.note(why),
+            IcmpError::Hard(why) => {
+                let refused = why == NetError::PortUnreachable;
+                self.die(if refused {
+                    ConnectionError::Refused
+                } else {
+                    ConnectionError::Unreachable(why)
+                });
+            }
+            IcmpError::TooBig { mtu } => {
+                if mtu < self.path.mtu {
+                    self.set_path(Path { mtu, ..self.path });
+                    // What did not fit is gone; it goes out again at once in the new size.
+                    if let Some(active) = self.active.as_deref_mut()
+                        && self.tcb.state.is_synchronized()
+                    {
+                        active.board.mark_first_lost(u32::from(self.tcb.snd_mss));
+                        self.tcb.flags |= Flags::FORCE_RETRANSMIT;
+                    }
+                    let _ = now;
+                }
+            }
+        }
+        true
+    }
+
+    /// The route to the peer has changed, or its MTU.
+    pub fn set_path(&mut self, path: Path) {
+        self.path = path;
+        mss::update(self);
+    }
+
+    // ---- outputs -----------------------------------------------------------------------------
+
+    /// Writes the next segment that may be sent now into `out`; false when there is none. A
+    /// segment that was written counts as sent.
+    #[inline]
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut SegmentSlot) -> bool {
+        let sent = output::poll_transmit(self, now, out);
+        if sent {
+            self.counters.segments_out = self.counters.segments_out.wrapping_add(1);
+        }
+        self.check_invariants();
+        sent
+    }
+
+    /// When [`timeout`](Connection::timeout) wants to be called, if nothing happens before.
+    #[inline]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// What has happened since the last call; empty when nothing has.
+    #[inline]
+    pub fn poll_readiness(&mut self) -> Readiness {
+        core::mem::take(&mut self.events)
+    }
+
+    /// What the connection is ready for now.
+    pub fn readiness(&self) -> Readiness {
+        let t = &self.tcb;
+        let mut r = Readiness::empty();
+        let dead = t.state == State::Closed;
+        let read_closed = self.is_read_closed();
+        if self.has_unread() || read_closed || dead {
+            r |= Readiness::READABLE;
+        }
+        if dead || !t.state.may_send() || self.send_room() > 0 && t.state != State::SynSent {
+            r |= Readiness::WRITABLE;
+        }
+        if t.flags.contains(Flags::WAS_ESTABLISHED) {
+            r |= Readiness::CONNECTED;
+        }
+        if read_closed {
+            r |= Readiness::READ_CLOSED;
+        }
+        if matches!(t.state, State::FinWait2 | State::TimeWait) || dead {
+            r |= Readiness::WRITE_CLOSED;
+        }
+        if dead {
+            r |= Readiness::CLOSED;
+        }
+        if self.error.is_some() {
+            r |= Readiness::ERROR | Readiness::READABLE | Readiness::WRITABLE;
+        }
+        if t.flags.contains(Flags::RECEIVE_URGENT) {
+            r |= Readiness::URGENT;
+        }
+        r
+    }
+
+    /// The state (RFC 9293, 3.3.2). In CLOSED a reset may still wait in
+    /// [`poll_transmit`](Connection::poll_transmit); in TIME-WAIT the connection is to be
+    /// replaced by [`time_wait`](Connection::time_wait)'s record.
+    #[inline]
+    pub fn state(&self) -> State {
+        self.tcb.state
+    }
+
+    /// Why the connection is dead; `None` while it lives and after a clean end.
+    pub fn error(&self) -> Option<ConnectionError> {
+        self.error
+    }
+
+    /// Takes the last soft error: something ICMP said, or R1 was reached (MUST-47).
+    pub fn soft_error(&mut self) -> Option<NetError> {
+        self.soft_error.take()
+    }
+
+    /// The options.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The options, to be changed; a shared value is copied first. Changes act at once.
+    pub fn config_mut(&mut self) -> &mut Config {
+        // Whatever is changed, the keep-alive timer looks at it anew when it fires; make that now.
+        if self.tcb.state.is_synchronized() && self.tcb.state != State::TimeWait {
+            self.timers.arm(Timer::KeepAlive, self.last_heard);
+        }
+        Arc::make_mut(&mut self.config)
+    }
+
+    /// The way to the peer.
+    pub fn path(&self) -> Path {
+        self.path
+    }
+
+    /// Octets of payload held: queued to send, unread, and out of order.
+    pub fn memory(&self) -> usize {
+        self.active.as_deref().map_or(0, |a| {
+            (a.send.len() + a.receive.len() + a.assembler.charge()) as usize
+        })
+    }
+
+    // ---- inside ------------------------------------------------------------------------------
+
+    /// The TCB beside the active part, which comes to life if it was given back.
+    #[inline]
+    pub(crate) fn parts(&mut self) -> (&mut Tcb, &mut Active) {
+        let (tcb, config) = (&mut self.tcb, &self.config);
+        let active = self.active.get_or_insert_with(|| {
+            // Text starts behind the SYN, which is no part of the buffer.
+            let start = if tcb.snd_nxt == tcb.iss {
+                tcb.iss + 1
+            } else {
+                tcb.snd_nxt
+            };
+            Box::new(Active {
+                send: SendBuffer::new(start),
+                board: Scoreboard::default(),
+                receive: ReceiveBuffer::default(),
+                assembler: Assembler::default(),
+                congestion: config.congestion.build(),
+                delivery_rate: 0,
+            })
+        });
+        (tcb, active)
+    }
+
+    /// Lets congestion control at its window.
+    pub(crate) fn with_congestion(
+        &mut self,
+        f: impl FnOnce(&mut dyn CongestionControl, &mut CongestionWindow),
+    ) {
+        let (tcb, active) = self.parts();
+        let mss = u32::from(tcb.snd_mss);
+        let mut w = CongestionWindow {
+            cwnd: tcb.cwnd,
+            ssthresh: tcb.ssthresh,
+            mss,
+        };
+        f(&mut *active.congestion, &mut w);
+        tcb.cwnd = w.cwnd.clamp(mss, 1 << 30);
+        tcb.ssthresh = w.ssthresh.max(2 * mss);
+    }
+
+    /// Octets the application may still queue.
+    pub(crate) fn send_room(&self) -> u32 {
+        let held = self.active.as_deref().map_or(0, |a| a.send.len());
+        self.config.send_capacity().saturating_sub(held)
+    }
+
+    /// Octets of sequence space sent and not acknowledged.
+    #[inline]
+    pub(crate) fn flight_size(&self) -> u32 {
+        self.tcb.snd_nxt.offset_from(self.tcb.snd_una)
+    }
+
+    /// The retransmission timeout to arm now.
+    pub(crate) fn rto(&self) -> Duration {
+        self.tcb.rto.current(&self.tcb.rtt, &self.config)
+    }
+
+    /// Changes the state, and tells the application what that means for it.
+    pub(crate) fn enter(&mut self, state: State, now: Instant) {
+        self.tcb.state = state;
+        match state {
+            State::Established => {
+                self.tcb.flags |= Flags::WAS_ESTABLISHED;
+                self.events |= Readiness::CONNECTED | Readiness::WRITABLE;
+                keep_alive::arm(self, now);
+                if self.tcb.flags.contains(Flags::CLOSE_QUEUED) {
+                    self.tcb.flags -= Flags::CLOSE_QUEUED;
+                    self.enter(State::FinWait1, now);
+                }
+            }
+            State::FinWait2 => {
+                self.events |= Readiness::WRITE_CLOSED;
+                if self.tcb.flags.contains(Flags::ORPHAN) {
+                    self.timers
+                        .arm(Timer::FinWait2, now + self.config.fin_wait_2);
+                }
+            }
+            State::CloseWait => self.events |= Readiness::READ_CLOSED | Readiness::READABLE,
+            State::Closing => self.events |= Readiness::READ_CLOSED | Readiness::READABLE,
+            State::TimeWait => {
+                self.events |=
+                    Readiness::READ_CLOSED | Readiness::READABLE | Readiness::WRITE_CLOSED;
+                self.timers = Timers::OFF;
+            }
+            State::Closed => {
+                self.events |= Readiness::CLOSED | Readiness::READABLE | Readiness::WRITABLE;
+                self.timers = Timers::OFF;
+            }
+            _ => {}
+        }
+    }
+
+    /// The connection is dead: all queues are flushed, but for what the application can still
+    /// read after a clean end.
+    pub(crate) fn die(&mut self, why: ConnectionError) {
+        self.error = Some(why);
+        self.events |= Readiness::ERROR;
+        self.active = None;
+        self.tcb.rcv_held = 0;
+        self.enter(State::Closed, Instant::ZERO);
+    }
+
+    fn note(&mut self, why: NetError) {
+        self.soft_error = Some(why);
+        self.events |= Readiness::ERROR;
+    }
+
+    /// What must hold after every input, call and output; compiled into tests and debug builds.
+    #[inline]
+    pub(crate) fn check_invariants(&self) {
+        #[cfg(debug_assertions)]
+        {
+            let t = &self.tcb;
+            assert!(t.snd_una.at_or_before(t.snd_nxt), "SND.UNA <= SND.NXT");
+            if t.state == State::Closed || t.state == State::TimeWait {
+                return;
+            }
+            if let Some(active) = self.active.as_deref() {
+                active.board.check_invariants(t.snd_una, t.snd_nxt);
+                assert!(t.rcv_held >= active.receive.len(), "unread octets are held");
+            } else {
+                assert_eq!(t.snd_una, t.snd_nxt, "something in flight has a record");
+            }
+            assert!(
+                t.snd_una == t.snd_nxt || self.timers.is_armed(Timer::Retransmission),
+                "anything unacknowledged has a running timer: {self:?}"
+            );
+            if t.state.is_synchronized() {
+                assert!(
+                    t.rcv_nxt.at_or_before(t.rcv_adv + 1),
+                    "RCV.NXT is inside the edge"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+use crate::tcb::Flags;
+use crate::{Connection, State, window};
+use handfast_base::{Duration, Instant};
+
+/// A snapshot of one connection (STATUS, RFC 9293, 3.10.6), in the spirit of Linux's `tcp_info`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct TcpInfo {
+    /// The state.
+    pub state: State,
+    /// Octets of text in a full segment we send.
+    pub snd_mss: u16,
+    /// Largest segment that has arrived, in octets of text.
+    pub rcv_mss: u16,
+    /// Whether timestamps are in use (RFC 7323).
+    pub timestamps: bool,
+    /// Shifts of the windows we are told and we tell; `None` when scaling is not in use.
+    pub window_scale: Option<(u8, u8)>,
+    /// Octets sent and not acknowledged.
+    pub in_flight: u32,
+    /// Octets queued and never sent.
+    pub unsent: u32,
+    /// Octets received in order and not read.
+    pub unread: u32,
+    /// Congestion window, in octets.
+    pub cwnd: u32,
+    /// Slow-start threshold, in octets; `u32::MAX` before the first loss.
+    pub ssthresh: u32,
+    /// The peer's window, in octets.
+    pub snd_wnd: u32,
+    /// The window we offer, in octets.
+    pub rcv_wnd: u32,
+    /// Smoothed round-trip time; zero before the first sample.
+    pub rtt: Duration,
+    /// Round-trip variance.
+    pub rtt_variance: Duration,
+    /// Smallest round trip.
+    pub min_rtt: Duration,
+    /// Retransmission timeout, back-off included.
+    pub rto: Duration,
+    /// Timer expirations in a row.
+    pub backoff: u8,
+    /// The last delivery-rate sample, in octets a second; 0 when there is none.
+    pub delivery_rate: u64,
+    /// Octets acknowledged by the peer (SYN and FIN counted).
+    pub octets_acked: u64,
+    /// Octets of text received in order.
+    pub octets_received: u64,
+    /// Segments received.
+    pub segments_in: u32,
+    /// Segments sent; a super-segment counts once.
+    pub segments_out: u32,
+    /// Segments sent again.
+    pub retransmissions: u32,
+    /// Retransmission timeouts.
+    pub timeouts: u32,
+    /// Duplicate acknowledgments received.
+    pub duplicate_acks_in: u32,
+    /// Segments that arrived out of order.
+    pub out_of_order_in: u32,
+    /// Time since the peer was last heard.
+    pub last_heard: Duration,
+}
+
+impl TcpInfo {
+    pub(crate) fn of(c: &Connection, now: Instant) -> TcpInfo {
+        let (t, n) = (&c.tcb, &c.counters);
+        TcpInfo {
+            state: t.state,
+            snd_mss: t.snd_mss,
+            rcv_mss: t.rcv_mss,
+            timestamps: t.flags.contains(Flags::TIMESTAMPS),
+            window_scale: t
+                .flags
+                .contains(Flags::SCALING)
+                .then_some((t.snd_scale, t.rcv_scale)),
+            in_flight: c.flight_size(),
+            unsent: c
+                .active
+                .as_deref()
+                .map_or(0, |a| a.send.end().distance(t.snd_nxt).max(0) as u32),
+            unread: c.active.as_deref().map_or(0, |a| a.receive.len()),
+            cwnd: t.cwnd,
+            ssthresh: t.ssthresh,
+            snd_wnd: t.snd_wnd,
+            rcv_wnd: window::receive::rcv_wnd(t),
+            rtt: t.rtt.smoothed(),
+            rtt_variance: t.rtt.variance(),
+            min_rtt: t.rtt.min(),
+            rto: c.rto(),
+            backoff: t.rto.backoffs(),
+            delivery_rate: c.active.as_deref().map_or(0, |a| a.delivery_rate),
+            octets_acked: n.octets_acked,
+            octets_received: n.octets_received,
+            segments_in: n.segments_in,
+            segments_out: n.segments_out,
+            retransmissions: n.retransmissions,
+            timeouts: n.timeouts,
+            duplicate_acks_in: n.duplicate_acks_in,
+            out_of_order_in: n.out_of_order_in,
+            last_heard: now.since(c.last_heard),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+use crate::Connection;
+use crate::tcb::Flags;
+
+/// No segment carries less than this, whatever the peer announces: an MSS of 0 or 1 would make
+/// a header a byte, or never end.
+const FLOOR: u16 = 64;
+
+/// Octets the timestamps option takes on every segment, padding included.
+pub(crate) const TIMESTAMPS_LEN: u16 = 12;
+
+/// What our MSS option announces (RFC 9293, 3.7.1, MUST-67): MMS_R - 20, independent of options.
+pub(crate) fn announced(c: &Connection) -> u16 {
+    c.path.mss().min(c.config.mss.unwrap_or(u16::MAX)).max(1)
+}
+
+/// Computes the effective send MSS anew (MUST-16): the smaller of what the peer takes and what
+/// the path takes, less the options that ride on every segment.
+pub(crate) fn update(c: &mut Connection) {
+    let path = c.path.mss().min(c.config.mss.unwrap_or(u16::MAX));
+    let mut mss = c.tcb.peer_mss.max(FLOOR).min(path);
+    if c.tcb.flags.contains(Flags::TIMESTAMPS) {
+        mss = mss.saturating_sub(TIMESTAMPS_LEN);
+    }
+    let (old, new) = (u32::from(c.tcb.snd_mss), u32::from(mss.max(1)));
+    c.tcb.snd_mss = new as u16;
+    // The window is counted in octets, but means segments: it follows a smaller segment down.
+    if new < old && c.tcb.cwnd > 0 {
+        let scaled = u64::from(c.tcb.cwnd) * u64::from(new) / u64::from(old);
+        c.tcb.cwnd = (scaled as u32).max(new);
+    }
+}

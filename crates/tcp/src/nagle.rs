@@ -1,0 +1,19 @@
+//! Nagle's algorithm (RFC 9293, 3.7.4) in Minshall's variant (appendix A.3).
+
+use crate::Connection;
+use crate::tcb::Flags;
+
+/// Whether the last octets of the queue, less than a full segment, may leave now.
+///
+/// The letter of 3.7.4 holds them while anything is unacknowledged; that stalls the tail of a
+/// large write against the peer's delayed ACK. Here they wait only for an earlier *small* segment,
+/// so that still at most one is in flight.
+#[inline]
+pub(crate) fn may_send(c: &Connection) -> bool {
+    let t = &c.tcb;
+    c.config.nodelay
+        || t.snd_una == t.snd_nxt
+        || t.snd_sml.at_or_before(t.snd_una)
+        || t.state.is_fin_queued()
+        || t.flags.intersects(Flags::SEND_URGENT)
+}

@@ -1,0 +1,394 @@
+//! What may be sent now, and why.
+//!
+//! Output sends and never decides: recovery has marked what is lost, congestion has sized the
+//! window, the checks have said what is owed.
+
+use crate::recovery::limited_transmit;
+use crate::tcb::{Flags, Recovery};
+use crate::timer::Timer;
+use crate::window::{self, persist, silly_window};
+use crate::{Connection, SegmentSlot, State, ack, mss, nagle, timestamps};
+use handfast_base::{Duration, Instant};
+use handfast_wire::tcp::TcpFlags;
+use handfast_wire::{SendReason, SeqNumber};
+
+pub(crate) fn poll_transmit(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
+    if c.tcb
+        .flags
+        .intersects(Flags::RESET.union(Flags::RESET_BARE))
+    {
+        return reset(c, out);
+    }
+    match c.tcb.state {
+        State::Closed | State::Listen => false,
+        State::SynSent | State::SynReceived => handshake(c, now, out),
+        State::TimeWait => pure_ack(c, now, out),
+        _ => {
+            duplicate_ack(c, now, out)
+                || retransmission(c, now, out)
+                || new_data(c, now, out)
+                || keep_alive(c, now, out)
+                || pure_ack(c, now, out)
+        }
+    }
+}
+
+/// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK> of an abort, or <SEQ=SEG.ACK><CTL=RST> that answers
+/// an acknowledgment of what we never sent (SND.WL2 holds it while nothing is established).
+fn reset(c: &mut Connection, out: &mut SegmentSlot) -> bool {
+    if c.tcb.flags.contains(Flags::RESET_BARE) {
+        c.tcb.flags -= Flags::RESET_BARE;
+        out.begin(c.tcb.snd_wl2, TcpFlags::RST, SendReason::ResetClosed);
+        return true;
+    }
+    c.tcb.flags -= Flags::RESET;
+    out.begin(
+        acceptable_seq(c),
+        TcpFlags::RST | TcpFlags::ACK,
+        SendReason::ResetAborted,
+    );
+    out.header.ack = c.tcb.rcv_nxt;
+    true
+}
+
+/// SYN of an active open, or SYN,ACK of a simultaneous one, first time or again.
+fn handshake(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
+    let first = c.tcb.snd_nxt == c.tcb.iss;
+    let answering = c.tcb.state == State::SynReceived;
+    if !first {
+        let (_, active) = c.parts();
+        if active.board.next_lost(1).is_none() {
+            return answering && pure_ack(c, now, out);
+        }
+    }
+    let (flags, mut reason) = if answering {
+        (TcpFlags::SYN | TcpFlags::ACK, SendReason::SynAck)
+    } else {
+        (TcpFlags::SYN, SendReason::Syn)
+    };
+    if !first && c.tcb.rto.backoffs() > 0 {
+        reason = SendReason::RetransmissionTimeout(c.tcb.rto.backoffs());
+    }
+    out.begin(c.tcb.iss, flags, reason);
+    let (timestamps, scaling) = if answering {
+        out.header.ack = c.tcb.rcv_nxt;
+        (
+            c.tcb.flags.contains(Flags::TIMESTAMPS),
+            c.tcb.flags.contains(Flags::SCALING),
+        )
+    } else {
+        (c.config.timestamps, c.config.window_scaling)
+    };
+    out.header.options.mss = Some(mss::announced(c));
+    if scaling {
+        out.header.options.window_scale = Some(c.tcb.rcv_scale);
+    }
+    if timestamps {
+        let echo = c.tcb.ts_recent;
+        let value = timestamps::clock(&c.tcb, now);
+        out.header.options.timestamps = Some(handfast_wire::tcp::Timestamps { value, echo });
+    }
+    out.header.window = window::receive::select_for_syn(&mut c.tcb, &c.config);
+    let (tcb, active) = c.parts();
+    if first {
+        active.board.sent(tcb.iss, tcb.iss + 1, now, false);
+        tcb.snd_nxt = tcb.iss + 1;
+        c.stuck_since = now;
+    } else {
+        active.board.retransmitted(now);
+        c.counters.retransmissions += 1;
+    }
+    c.tcb.flags -= Flags::FORCE_RETRANSMIT;
+    if answering {
+        ack::delayed_ack::sent(c);
+    }
+    if first || !c.timers.is_armed(Timer::Retransmission) {
+        let at = now + c.rto();
+        c.timers.arm(Timer::Retransmission, at);
+    }
+    true
+}
+
+/// One acknowledgment for each out-of-order segment: duplicates are counted by their receiver.
+fn duplicate_ack(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
+    if c.tcb.owed_acks == 0 {
+        return false;
+    }
+    c.tcb.owed_acks -= 1;
+    write_ack(c, now, out, SendReason::DuplicateAck);
+    true
+}
+
+/// What recovery has marked lost: one segment regardless of the window when it says so, and
+/// else as the congestion window lets it.
+fn retransmission(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
+    let mss = u32::from(c.tcb.snd_mss);
+    let Some(active) = c.active.as_deref_mut() else {
+        return false;
+    };
+    if active.board.lost() == 0 {
+        c.tcb.flags -= Flags::FORCE_RETRANSMIT;
+        return false;
+    }
+    let forced = c.tcb.flags.contains(Flags::FORCE_RETRANSMIT);
+    // The peer's window does not stop it, though it may have shrunk (SHLD-16, MAY-7).
+    if !forced && congestion_room(c) < mss {
+        return false;
+    }
+    let (tcb, active) = c.parts();
+    let Some((start, end)) = active.board.next_lost(mss) else {
+        return false;
+    };
+    active.board.retransmitted(now);
+    let reason = match tcb.recovery {
+        Recovery::Loss => SendReason::RetransmissionTimeout(tcb.rto.backoffs().max(1)),
+        Recovery::Fast if tcb.snd_una == start && tcb.duplicate_acks >= 3 => {
+            SendReason::FastRetransmit
+        }
+        Recovery::Fast => SendReason::PartialAck,
+        Recovery::Open if tcb.snd_wnd == 0 => SendReason::WindowProbe,
+        Recovery::Open => SendReason::FastRetransmit,
+    };
+    tcb.flags -= Flags::FORCE_RETRANSMIT;
+    c.counters.retransmissions = c.counters.retransmissions.wrapping_add(1);
+    write_data(c, now, out, start, end, reason);
+    true
+}
+
+/// Text never sent before, then the FIN.
+fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
+    let Some(active) = c.active.as_deref() else {
+        return false;
+    };
+    if c.tcb.flags.contains(Flags::FIN_SENT) {
+        return false;
+    }
+    let end = active.send.end();
+    let unsent = end.distance(c.tcb.snd_nxt).max(0) as u32;
+    let fin_waits = c.tcb.state.is_fin_queued();
+    if unsent == 0 && !fin_waits {
+        c.tcb.flags -= Flags::PROBE | Flags::CWND_LIMITED;
+        return false;
+    }
+    restart_after_idle(c, now);
+    let mss = u32::from(c.tcb.snd_mss);
+    let in_flight = c.flight_size() > 0;
+    let usable = window::send::usable(&c.tcb);
+    let room = congestion_room(c);
+    let mut len = unsent.min(usable).min(room);
+    if c.tcb.flags.contains(Flags::PROBE) {
+        // The timer let it out: one octet through a closed window, or what a narrow one takes
+        // (SHLD-29; the override timeout of 3.8.6.2.1).
+        c.tcb.flags -= Flags::PROBE;
+        len = unsent.min(usable.max(1)).min(mss);
+        let fin = len == unsent && fin_waits;
+        let snd_nxt = c.tcb.snd_nxt;
+        send_new(c, now, out, snd_nxt + len, fin, SendReason::WindowProbe);
+        return true;
+    }
+    // A window that is wider than the congestion window lets congestion be the limit.
+    c.tcb
+        .flags
+        .set(Flags::CWND_LIMITED, room < unsent.min(usable));
+    if unsent > 0 {
+        if len < mss && len < unsent {
+            // Cut by a window. By the congestion window: wait, an ACK will come. By the peer's:
+            // silly-window avoidance.
+            let by_peer = usable < room.min(unsent);
+            if len == 0 || !by_peer || !silly_window::may_send(len, in_flight, c.tcb.max_snd_wnd) {
+                persist::arm(c, now);
+                return false;
+            }
+        } else if len == unsent && len < mss {
+            if !nagle::may_send(c) {
+                return false;
+            }
+        } else if len > mss {
+            len = super_segment(c, len, unsent);
+        }
+    }
+    // The FIN rides on the last text, and needs room of one octet in the peer's window.
+    let fin = fin_waits && len == unsent && (usable > len || unsent == 0 && usable > 0);
+    if len == 0 && !fin {
+        persist::arm(c, now);
+        return false;
+    }
+    let reason = match c.tcb.recovery {
+        Recovery::Open if c.tcb.duplicate_acks > 0 => SendReason::LimitedTransmit,
+        _ if len == 0 => SendReason::Fin,
+        _ => SendReason::Data,
+    };
+    let snd_nxt = c.tcb.snd_nxt;
+    send_new(c, now, out, snd_nxt + len, fin, reason);
+    true
+}
+
+/// How much of `len` octets goes out as one super-segment: whole segments, but for the last of
+/// the queue; no more than the link takes; and half a congestion window, so that the peer's
+/// acknowledgments keep the clock. At least two segments.
+fn super_segment(c: &Connection, len: u32, unsent: u32) -> u32 {
+    let mss = u32::from(c.tcb.snd_mss);
+    let headers = u32::from(c.path.ip_header) + 60;
+    let link = c.path.gso_max.saturating_sub(headers).max(mss);
+    let most = link.min((c.tcb.cwnd / 2).max(2 * mss));
+    let whole = len.min(most) / mss * mss;
+    // The tail of the queue may ride along, unless Nagle holds it.
+    if len == unsent && len <= most && nagle::may_send(c) {
+        len
+    } else {
+        whole.max(mss)
+    }
+}
+
+/// Sends new text up to `end`, and the FIN after it if `fin`.
+fn send_new(
+    c: &mut Connection,
+    now: Instant,
+    out: &mut SegmentSlot,
+    end: SeqNumber,
+    fin: bool,
+    reason: SendReason,
+) {
+    let start = c.tcb.snd_nxt;
+    let end = end + u32::from(fin);
+    let limited = !c.tcb.flags.contains(Flags::CWND_LIMITED);
+    let (tcb, active) = c.parts();
+    active.board.sent(start, end, now, limited);
+    if tcb.snd_una == start {
+        c.stuck_since = now;
+    }
+    if fin {
+        c.tcb.flags |= Flags::FIN_SENT;
+    }
+    c.tcb.snd_nxt = end;
+    let mss = u32::from(c.tcb.snd_mss);
+    if !end.offset_from(start).is_multiple_of(mss) {
+        c.tcb.snd_sml = end;
+    }
+    c.tcb.last_sent = now.as_millis() as u32;
+    write_data(c, now, out, start, end, reason);
+}
+
+/// Writes the octets `start..end`, of which the last may be our FIN.
+fn write_data(
+    c: &mut Connection,
+    now: Instant,
+    out: &mut SegmentSlot,
+    start: SeqNumber,
+    end: SeqNumber,
+    reason: SendReason,
+) {
+    let fin = c.tcb.flags.contains(Flags::FIN_SENT) && end == c.tcb.snd_nxt;
+    let mss = u32::from(c.tcb.snd_mss);
+    let len = end.offset_from(start) - u32::from(fin);
+    out.begin(start, TcpFlags::ACK, reason);
+    let (tcb, active) = c.parts();
+    active.send.slice(start, len, &mut out.payload);
+    if out.payload.len() > mss {
+        out.gso_size = tcb.snd_mss;
+    }
+    if fin {
+        out.header.flags |= TcpFlags::FIN;
+    }
+    // The last of what is queued is pushed (MUST-61); bits in between collapse (SHLD-27).
+    if len > 0 && start + len == active.send.end() {
+        out.header.flags |= TcpFlags::PSH;
+    }
+    if tcb.flags.contains(Flags::SEND_URGENT) && start.before(tcb.snd_up) {
+        out.header.flags |= TcpFlags::URG;
+        out.header.urgent_pointer = tcb.snd_up.offset_from(start).min(0xffff) as u16;
+    }
+    acknowledge(c, now, out);
+    if !c.timers.is_armed(Timer::Retransmission) {
+        let at = now + c.rto();
+        c.timers.arm(Timer::Retransmission, at);
+    }
+}
+
+/// <SEQ=SND.NXT-1><ACK=RCV.NXT>: outside the peer's window, so that it must answer (3.8.4).
+fn keep_alive(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
+    if !c.tcb.flags.contains(Flags::KEEP_ALIVE) {
+        return false;
+    }
+    c.tcb.flags -= Flags::KEEP_ALIVE;
+    out.begin(c.tcb.snd_nxt - 1, TcpFlags::ACK, SendReason::KeepAlive);
+    if c.config.keep_alive.is_some_and(|k| k.garbage_octet) {
+        out.payload.push(bytes::Bytes::from_static(&[0]));
+    }
+    acknowledge(c, now, out);
+    true
+}
+
+/// An acknowledgment that found no data to ride on.
+fn pure_ack(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
+    let f = c.tcb.flags;
+    if !f.contains(Flags::ACK_NOW) {
+        settle(c, now);
+        return false;
+    }
+    let reason = if f.contains(Flags::CHALLENGE) {
+        SendReason::ChallengeAck
+    } else if f.contains(Flags::WINDOW_UPDATE) {
+        SendReason::WindowUpdate
+    } else if f.contains(Flags::ACK_DELAYED) {
+        SendReason::DelayedAck
+    } else {
+        SendReason::Ack
+    };
+    write_ack(c, now, out, reason);
+    true
+}
+
+fn write_ack(c: &mut Connection, now: Instant, out: &mut SegmentSlot, reason: SendReason) {
+    out.begin(acceptable_seq(c), TcpFlags::ACK, reason);
+    acknowledge(c, now, out);
+}
+
+/// Fills in what every segment of a synchronized connection carries: ACK, window, timestamps.
+fn acknowledge(c: &mut Connection, now: Instant, out: &mut SegmentSlot) {
+    out.header.ack = c.tcb.rcv_nxt;
+    let own_mss = mss::announced(c);
+    out.header.window = window::receive::select(&mut c.tcb, &c.config, own_mss);
+    timestamps::stamp(&c.tcb, &mut out.header, now);
+    ack::delayed_ack::sent(c);
+}
+
+/// The sequence number of a segment without text: SND.NXT, but inside the peer's window, should
+/// that have shrunk.
+fn acceptable_seq(c: &Connection) -> SeqNumber {
+    let edge = c.tcb.snd_una + c.tcb.snd_wnd;
+    c.tcb.snd_nxt.earlier(edge).later(c.tcb.snd_una)
+}
+
+/// Octets that the congestion window lets out now.
+fn congestion_room(c: &Connection) -> u32 {
+    let lost = c.active.as_deref().map_or(0, |a| a.board.lost());
+    let pipe = c
+        .flight_size()
+        .saturating_sub(lost)
+        .saturating_sub(limited_transmit::left_the_network(&c.tcb));
+    c.tcb.cwnd.saturating_sub(pipe)
+}
+
+/// After an idle time longer than an RTO the acknowledgments that clocked the window are gone
+/// (RFC 5681, 4.1).
+fn restart_after_idle(c: &mut Connection, now: Instant) {
+    let idle = (now.as_millis() as u32).wrapping_sub(c.tcb.last_sent);
+    if c.flight_size() == 0 && Duration::from_millis(u64::from(idle)) > c.rto() {
+        let mss = u32::from(c.tcb.snd_mss);
+        let restart = crate::congestion::initial_window(mss, c.config.initial_window);
+        if c.tcb.cwnd > restart {
+            c.with_congestion(|algorithm, w| algorithm.on_idle_restart(w, restart));
+        }
+        c.tcb.last_sent = now.as_millis() as u32;
+    }
+}
+
+/// Nothing is left to send: start what must run while all is quiet.
+fn settle(c: &mut Connection, now: Instant) {
+    persist::arm(c, now);
+    if c.active.is_some() && !c.timers.is_armed(Timer::Idle) && c.is_quiet() {
+        let at = now + c.rto().max(Duration::from_secs(1));
+        c.timers.arm(Timer::Idle, at);
+    }
+}

@@ -1,0 +1,31 @@
+//! Protection against wrapped sequence numbers (RFC 7323, section 5).
+
+use crate::Segment;
+use crate::tcb::{Flags, Tcb};
+use handfast_base::Instant;
+use handfast_wire::tcp::TcpFlags;
+
+/// TS.Recent says nothing about a connection that was idle for longer than this: 24 days, in ms
+/// (5.5).
+const STALE_AFTER: u32 = 24 * 24 * 60 * 60 * 1000;
+
+/// Whether the segment is an old duplicate: its timestamp is before TS.Recent (R1). A reset is
+/// never judged by its timestamp (5.2).
+#[inline]
+pub(crate) fn is_old(tcb: &Tcb, seg: &Segment, now: Instant) -> bool {
+    if !tcb.flags.contains(Flags::TIMESTAMPS) || seg.has(TcpFlags::RST) {
+        return false;
+    }
+    seg.header.options.timestamps.is_some_and(|ts| {
+        (ts.value.wrapping_sub(tcb.ts_recent) as i32) < 0
+            && (now.as_millis() as u32).wrapping_sub(tcb.ts_recent_age) < STALE_AFTER
+    })
+}
+
+/// Whether a timestamp is missing where one was negotiated (3.2: SHOULD drop, but for a reset).
+#[inline]
+pub(crate) fn is_missing(tcb: &Tcb, seg: &Segment) -> bool {
+    tcb.flags.contains(Flags::TIMESTAMPS)
+        && seg.header.options.timestamps.is_none()
+        && !seg.has(TcpFlags::RST)
+}

@@ -1,0 +1,27 @@
+//! Second, check the RST bit (RFC 9293, 3.10.7.4; RFC 5961, 3).
+
+use super::{Step, discard};
+use crate::{Connection, ConnectionError, Disposition, Segment, State, challenge_ack};
+use core::ops::ControlFlow;
+use handfast_base::Instant;
+use handfast_wire::Discard;
+use handfast_wire::tcp::TcpFlags;
+
+pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
+    if !seg.has(TcpFlags::RST) {
+        return ControlFlow::Continue(());
+    }
+    // 1) Outside the window: dropped by the first check. 3) Inside, but not exact:
+    if seg.header.seq != c.tcb.rcv_nxt {
+        challenge_ack::send(c, now);
+        return discard(Discard::TcpResetNotExact);
+    }
+    // 2) Exactly RCV.NXT.
+    match c.tcb.state {
+        // Only an active OPEN comes here; a passive one is a `SynReceived`.
+        State::SynReceived => c.die(ConnectionError::Refused),
+        State::Closing | State::LastAck | State::TimeWait => c.enter(State::Closed, now),
+        _ => c.die(ConnectionError::Reset),
+    }
+    ControlFlow::Break(Disposition::Processed)
+}

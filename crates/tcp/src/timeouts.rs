@@ -1,0 +1,74 @@
+//! Timeouts (RFC 9293, 3.10.8): user, retransmission, and the connection's other timers.
+//! TIME-WAIT has a record of its own, [`TimeWait`](crate::TimeWait).
+
+use crate::tcb::Flags;
+use crate::timer::Timer;
+use crate::window::persist;
+use crate::{
+    Connection, ConnectionError, NetError, Readiness, State, keep_alive, recovery, user_timeout,
+    window,
+};
+use handfast_base::Instant;
+
+pub(crate) fn timeout(c: &mut Connection, now: Instant) {
+    for timer in Timer::ALL {
+        if !c.timers.take_due(timer, now) {
+            continue;
+        }
+        match timer {
+            Timer::Retransmission => retransmission(c, now),
+            Timer::DelayedAck => c.tcb.flags |= Flags::ACK_NOW | Flags::ACK_DELAYED,
+            Timer::KeepAlive => keep_alive::timeout(c, now),
+            // Nobody holds it, and the peer has not closed: it is forgotten, without a word.
+            Timer::FinWait2 => c.enter(State::Closed, now),
+            Timer::Idle => idle(c),
+        }
+    }
+}
+
+/// The retransmission timer, which is also the probe timer.
+fn retransmission(c: &mut Connection, now: Instant) {
+    let probing = persist::is_needed(c);
+    if c.flight_size() == 0 && !probing {
+        return;
+    }
+    let deadline = user_timeout::deadline(c);
+    if now >= deadline {
+        c.die(ConnectionError::TimedOut);
+        c.tcb.flags |= Flags::RESET;
+        return;
+    }
+    if c.tcb.rto.backoffs() + 1 >= user_timeout::R1 && !c.tcb.flags.contains(Flags::R1_TOLD) {
+        // Advice to the layer below and to the application (MUST-20, SHLD-9).
+        c.tcb.flags |= Flags::R1_TOLD;
+        c.soft_error = Some(NetError::HostUnreachable);
+        c.events |= Readiness::ERROR;
+    }
+    if probing {
+        c.tcb.flags |= Flags::PROBE;
+    } else if matches!(c.tcb.state, State::SynSent | State::SynReceived) {
+        c.tcb.rto.syn_lost();
+        let (tcb, active) = c.parts();
+        active.board.mark_all_lost();
+        tcb.flags |= Flags::FORCE_RETRANSMIT;
+    } else if window::send::is_zero(&c.tcb) {
+        // What is in flight is a probe: its silence says nothing about the network.
+        let mss = u32::from(c.tcb.snd_mss);
+        let (tcb, active) = c.parts();
+        active.board.mark_first_lost(mss);
+        tcb.flags |= Flags::FORCE_RETRANSMIT;
+    } else {
+        recovery::new_reno::timed_out(c, now);
+        c.counters.timeouts = c.counters.timeouts.wrapping_add(1);
+    }
+    c.tcb.rto.back_off();
+    let at = (now + c.rto()).min(deadline);
+    c.timers.arm(Timer::Retransmission, at);
+}
+
+/// Nothing has moved for a while: the buffers go back.
+fn idle(c: &mut Connection) {
+    if c.is_quiet() {
+        c.active = None;
+    }
+}

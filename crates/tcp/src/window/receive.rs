@@ -1,0 +1,64 @@
+//! The window we offer (RFC 9293, 3.8.6 and 3.8.6.2.2).
+
+use super::silly_window;
+use crate::tcb::Tcb;
+use crate::{Config, Connection, State};
+
+/// RCV.WND: octets from RCV.NXT to the right edge, as far as it was ever offered. Data inside
+/// any edge ever offered is accepted.
+#[inline]
+pub(crate) fn rcv_wnd(tcb: &Tcb) -> u32 {
+    tcb.rcv_adv.distance(tcb.rcv_nxt).max(0) as u32
+}
+
+/// Octets that could be offered: the buffer less what the application has not released.
+#[inline]
+fn free(tcb: &Tcb, config: &Config) -> u32 {
+    config.receive_capacity().saturating_sub(tcb.rcv_held)
+}
+
+/// Chooses the window for a segment that leaves now, moves the right edge, and returns the
+/// window field. The edge never moves left (SHLD-14), and moves right only in steps that are
+/// worth a segment.
+pub(crate) fn select(tcb: &mut Tcb, config: &Config, own_mss: u16) -> u16 {
+    let free = free(tcb, config);
+    let gain = (tcb.rcv_nxt + free).distance(tcb.rcv_adv);
+    if gain > 0 && gain as u32 >= silly_window::receive_threshold(config, own_mss) {
+        tcb.rcv_adv = tcb.rcv_nxt + free;
+    }
+    let (wnd, shift) = (rcv_wnd(tcb), tcb.rcv_scale);
+    // Rounding down would take back up to 2^shift - 1 octets that were offered; so the field is
+    // rounded up, and what that promises is kept. A peer that sends octets one by one could push
+    // the edge for ever that way: one unit beyond the buffer it ends.
+    let up = wnd.div_ceil(1 << shift);
+    let down = wnd >> shift;
+    let promise = up << shift;
+    let field = if promise > free.saturating_add(1 << shift) {
+        down
+    } else {
+        up
+    };
+    let field = field.min(0xffff);
+    tcb.rcv_adv = tcb.rcv_adv.later(tcb.rcv_nxt + (field << shift));
+    field as u16
+}
+
+/// The window field of a SYN: never scaled (RFC 7323, 2.2).
+pub(crate) fn select_for_syn(tcb: &mut Tcb, config: &Config) -> u16 {
+    let field = config.receive_capacity().min(0xffff);
+    tcb.rcv_adv = tcb.rcv_adv.later(tcb.rcv_nxt + field);
+    field as u16
+}
+
+/// Whether the application has made enough room that the peer should hear of it at once: the
+/// window at least doubles, by two segments or half the buffer.
+pub(crate) fn is_update_due(c: &Connection) -> bool {
+    let t = &c.tcb;
+    if !t.state.may_receive() || t.state == State::SynSent {
+        return false;
+    }
+    let free = free(t, &c.config);
+    let gain = (t.rcv_nxt + free).distance(t.rcv_adv);
+    let worth = (c.config.receive_capacity() / 2).min(2 * u32::from(crate::mss::announced(c)));
+    gain > 0 && gain as u32 >= worth && free / 2 >= rcv_wnd(t)
+}

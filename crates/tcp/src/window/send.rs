@@ -1,0 +1,50 @@
+//! The window the peer offers (RFC 9293, 3.10.7.4, fifth step).
+
+use crate::tcb::{Flags, Tcb};
+use crate::{Segment, State};
+use handfast_wire::tcp::TcpFlags;
+
+/// SEG.WND in octets: scaled, but for a SYN (RFC 7323, 2.2).
+#[inline]
+pub(crate) fn offered(tcb: &Tcb, seg: &Segment) -> u32 {
+    let wire = u32::from(seg.header.window);
+    let scaled = tcb.flags.contains(Flags::SCALING) && !seg.has(TcpFlags::SYN);
+    if scaled { wire << tcb.snd_scale } else { wire }
+}
+
+/// Takes the window of a segment that is not older than the last one that set it (WL1, WL2).
+/// Returns whether the window changed.
+#[inline]
+pub(crate) fn update(tcb: &mut Tcb, seg: &Segment) -> bool {
+    let h = &seg.header;
+    let newer =
+        tcb.snd_wl1.before(h.seq) || tcb.snd_wl1 == h.seq && tcb.snd_wl2.at_or_before(h.ack);
+    if !newer {
+        return false;
+    }
+    let wnd = offered(tcb, seg);
+    let changed = wnd != tcb.snd_wnd;
+    set(tcb, seg, wnd);
+    changed
+}
+
+/// Sets SND.WND, SND.WL1 and SND.WL2 from a segment.
+#[inline]
+pub(crate) fn set(tcb: &mut Tcb, seg: &Segment, wnd: u32) {
+    tcb.snd_wnd = wnd;
+    tcb.max_snd_wnd = tcb.max_snd_wnd.max(wnd);
+    tcb.snd_wl1 = seg.header.seq;
+    tcb.snd_wl2 = seg.header.ack;
+}
+
+/// Octets of new data the peer's window takes; 0 when it has shrunk below what was sent (MUST-34).
+#[inline]
+pub(crate) fn usable(tcb: &Tcb) -> u32 {
+    (tcb.snd_una + tcb.snd_wnd).distance(tcb.snd_nxt).max(0) as u32
+}
+
+/// Whether the window is shut on a connection that may send.
+#[inline]
+pub(crate) fn is_zero(tcb: &Tcb) -> bool {
+    tcb.snd_wnd == 0 && tcb.state.is_synchronized() && tcb.state != State::SynReceived
+}
