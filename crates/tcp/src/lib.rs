@@ -62,6 +62,9 @@ mod user_calls;
 mod user_timeout;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::{Config, KeepAlive, Path};
 pub use connection::Connection;
 pub use error::{CloseError, ConnectionError, IcmpError, NetError, SendError};

@@ -1,0 +1,371 @@
+//! Two connections joined by a wire with delay and faults, on virtual time.
+
+use crate::{
+    Config, Connection, ListenVerdict, Path, Segment, SegmentSlot, State, SynReceived,
+    SynReceivedVerdict, TimeWait, TimeWaitVerdict, listen,
+};
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use handfast_base::{Duration, Instant, Rng};
+use handfast_wire::tcp::{TcpFlags, TcpHeader};
+use handfast_wire::{Payload, SeqNumber};
+
+pub(crate) const PATH: Path = Path {
+    mtu: 1500,
+    ip_header: 20,
+    gso_max: 0,
+};
+
+/// What stands at one end of the wire.
+pub(crate) enum End {
+    Listening,
+    Half(SynReceived),
+    Open(Connection),
+    Waiting(TimeWait, Connection),
+}
+
+pub(crate) struct Host {
+    pub(crate) end: End,
+    pub(crate) config: Arc<Config>,
+    pub(crate) path: Path,
+    pub(crate) iss: SeqNumber,
+    pub(crate) received: Vec<u8>,
+    /// Stop reading while true.
+    pub(crate) deaf: bool,
+    due: Option<SegmentSlot>,
+}
+
+/// What the wire does to one segment, by its running number and direction.
+pub(crate) type Fault = alloc::boxed::Box<dyn FnMut(usize, &SegmentSlot, u64) -> Verdict>;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Pass,
+    Drop,
+    Duplicate,
+    /// Arrives this many microseconds late.
+    Late(u64),
+}
+
+pub(crate) struct Wire {
+    pub(crate) now: Instant,
+    pub(crate) hosts: [Host; 2],
+    pub(crate) delay: Duration,
+    pub(crate) fault: Fault,
+    queue: BTreeMap<(Instant, u64), (usize, Segment)>,
+    sequence: u64,
+    /// Every segment that was sent: (from, header, text length).
+    pub(crate) log: Vec<(Instant, usize, TcpHeader, u32, handfast_wire::SendReason)>,
+}
+
+impl Host {
+    pub(crate) fn connection(&self) -> &Connection {
+        match &self.end {
+            End::Open(c) | End::Waiting(_, c) => c,
+            _ => panic!("no connection here"),
+        }
+    }
+
+    pub(crate) fn connection_mut(&mut self) -> &mut Connection {
+        match &mut self.end {
+            End::Open(c) | End::Waiting(_, c) => c,
+            _ => panic!("no connection here"),
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        match &self.end {
+            End::Listening => State::Listen,
+            End::Half(_) => State::SynReceived,
+            End::Open(c) => c.state(),
+            End::Waiting(..) => State::TimeWait,
+        }
+    }
+
+    fn segment(&mut self, seg: &mut Segment, now: Instant) {
+        let mut slot = SegmentSlot::default();
+        match &mut self.end {
+            End::Listening => {
+                if listen(seg, &mut slot) == ListenVerdict::Syn {
+                    let mut half =
+                        SynReceived::new(&seg.header, self.iss, 7, &self.config, self.path, now);
+                    half.write_syn_ack(now, &self.config, self.path, &mut slot);
+                    self.due = Some(slot);
+                    self.end = End::Half(half);
+                }
+            }
+            End::Half(half) => match half.segment_arrives(seg, now) {
+                SynReceivedVerdict::Established => {
+                    let mut c = half
+                        .clone()
+                        .into_connection(self.config.clone(), self.path, now);
+                    c.segment_arrives(seg, now);
+                    self.end = End::Open(c);
+                }
+                SynReceivedVerdict::SynAckAgain => {
+                    half.write_syn_ack(now, &self.config, self.path, &mut slot);
+                    self.due = Some(slot);
+                }
+                SynReceivedVerdict::Acknowledge(_) => {
+                    half.write_ack(now, &mut slot);
+                    self.due = Some(slot);
+                }
+                SynReceivedVerdict::Reset(_) => {
+                    half.write_reset(seg, &mut slot);
+                    self.due = Some(slot);
+                }
+                SynReceivedVerdict::Remove => self.end = End::Listening,
+                SynReceivedVerdict::Discard(_) => {}
+            },
+            End::Open(c) => {
+                c.segment_arrives(seg, now);
+            }
+            End::Waiting(wait, _) => {
+                if let TimeWaitVerdict::Acknowledge(_) = wait.segment_arrives(seg, now) {
+                    wait.write_ack(now, &mut slot);
+                    self.due = Some(slot);
+                }
+            }
+        }
+        self.read();
+    }
+
+    /// The application reads everything there is, unless it is deaf.
+    pub(crate) fn read(&mut self) {
+        let deaf = self.deaf;
+        if let End::Open(c) | End::Waiting(_, c) = &mut self.end
+            && !deaf
+        {
+            while let Some(bytes) = c.receive(usize::MAX) {
+                self.received.extend_from_slice(&bytes);
+                c.release(bytes.len() as u32);
+            }
+        }
+    }
+
+    fn poll(&mut self, now: Instant, out: &mut SegmentSlot) -> bool {
+        if let Some(due) = self.due.take() {
+            *out = due;
+            return true;
+        }
+        let End::Open(c) = &mut self.end else {
+            return false;
+        };
+        if c.poll_transmit(now, out) {
+            return true;
+        }
+        if let Some(wait) = c.time_wait(now) {
+            let End::Open(c) = core::mem::replace(&mut self.end, End::Listening) else {
+                unreachable!()
+            };
+            self.end = End::Waiting(wait, c);
+        }
+        false
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.end {
+            End::Listening => None,
+            End::Half(half) => Some(half.poll_timeout()),
+            End::Open(c) => c.poll_timeout(),
+            End::Waiting(wait, _) => Some(wait.expires()),
+        }
+    }
+
+    fn timeout(&mut self, now: Instant) {
+        match &mut self.end {
+            End::Listening => {}
+            End::Half(half) => {
+                if half.poll_timeout() <= now {
+                    if half.timeout(now) {
+                        self.end = End::Listening;
+                    } else {
+                        let mut slot = SegmentSlot::default();
+                        half.write_syn_ack(now, &self.config, self.path, &mut slot);
+                        self.due = Some(slot);
+                    }
+                }
+            }
+            End::Open(c) => c.timeout(now),
+            End::Waiting(wait, _) => {
+                if wait.expires() <= now {
+                    self.end = End::Listening;
+                }
+            }
+        }
+    }
+}
+
+impl Wire {
+    pub(crate) fn new(client: Config, server: Config) -> Wire {
+        Wire::with_iss(client, server, SeqNumber(1000), SeqNumber(5000))
+    }
+
+    pub(crate) fn with_iss(
+        client: Config,
+        server: Config,
+        client_iss: SeqNumber,
+        server_iss: SeqNumber,
+    ) -> Wire {
+        let now = Instant::from_secs(10);
+        let (client, server) = (Arc::new(client), Arc::new(server));
+        let open = Connection::open(client.clone(), PATH, client_iss, 3, now);
+        let host = |end, config, iss| Host {
+            end,
+            config,
+            path: PATH,
+            iss,
+            received: Vec::new(),
+            deaf: false,
+            due: None,
+        };
+        Wire {
+            now,
+            hosts: [
+                host(End::Open(open), client, client_iss),
+                host(End::Listening, server, server_iss),
+            ],
+            delay: Duration::from_millis(10),
+            fault: alloc::boxed::Box::new(|_, _, _| Verdict::Pass),
+            queue: BTreeMap::new(),
+            sequence: 0,
+            log: Vec::new(),
+        }
+    }
+
+    pub(crate) fn client(&mut self) -> &mut Connection {
+        self.hosts[0].connection_mut()
+    }
+
+    pub(crate) fn server(&mut self) -> &mut Connection {
+        self.hosts[1].connection_mut()
+    }
+
+    pub(crate) fn states(&self) -> (State, State) {
+        (self.hosts[0].state(), self.hosts[1].state())
+    }
+
+    /// Sends all that may be sent now.
+    pub(crate) fn flush(&mut self) {
+        let mut slot = SegmentSlot::default();
+        for from in 0..2 {
+            self.hosts[from].read();
+            let mut burst = 0;
+            while self.hosts[from].poll(self.now, &mut slot) {
+                burst += 1;
+                assert!(
+                    burst < 100_000,
+                    "output never ends: {:?}",
+                    self.hosts[from].state()
+                );
+                let n = self.log.len() as u64;
+                self.log
+                    .push((self.now, from, slot.header, slot.payload.len(), slot.reason));
+                let mut arrivals = Vec::new();
+                match (self.fault)(from, &slot, n) {
+                    Verdict::Pass => arrivals.push(self.delay),
+                    Verdict::Drop => {}
+                    Verdict::Duplicate => arrivals.extend([self.delay, self.delay]),
+                    Verdict::Late(us) => {
+                        arrivals.push(self.delay + Duration::from_micros(us));
+                    }
+                }
+                for delay in arrivals {
+                    self.sequence += 1;
+                    let seg = Segment {
+                        header: slot.header,
+                        payload: copy(&slot.payload),
+                        gso_size: slot.gso_size,
+                        ecn_ce: false,
+                    };
+                    self.queue
+                        .insert((self.now + delay, self.sequence), (1 - from, seg));
+                }
+            }
+        }
+    }
+
+    /// Goes on to the next event; false when nothing will ever happen.
+    pub(crate) fn step(&mut self) -> bool {
+        self.flush();
+        let arrival = self.queue.keys().next().map(|k| k.0);
+        let timers = self.hosts.iter().filter_map(Host::deadline).min();
+        let Some(next) = arrival.into_iter().chain(timers).min() else {
+            return false;
+        };
+        self.now = self.now.max(next);
+        // Packets that already lie there go before any timer.
+        while let Some(entry) = self.queue.first_entry() {
+            if entry.key().0 > self.now {
+                break;
+            }
+            let (to, mut seg) = entry.remove();
+            self.hosts[to].segment(&mut seg, self.now);
+        }
+        for host in &mut self.hosts {
+            host.timeout(self.now);
+        }
+        self.flush();
+        true
+    }
+
+    /// Runs until `done` or `limit` of virtual time; true when done.
+    pub(crate) fn run(&mut self, limit: Duration, mut done: impl FnMut(&mut Wire) -> bool) -> bool {
+        let end = self.now + limit;
+        loop {
+            if done(self) {
+                return true;
+            }
+            if self.now > end || !self.step() {
+                return done(self);
+            }
+        }
+    }
+
+    /// Runs until both ends are ESTABLISHED.
+    pub(crate) fn establish(&mut self) {
+        let both = (State::Established, State::Established);
+        assert!(
+            self.run(Duration::from_secs(60), |w| w.states() == both),
+            "{:?}",
+            self.states()
+        );
+    }
+
+    /// Transfers `data` from one end to the other, feeding the send buffer as it drains.
+    pub(crate) fn transfer(&mut self, from: usize, data: &[u8], limit: Duration) -> bool {
+        let mut rest = Bytes::copy_from_slice(data);
+        let before = self.hosts[1 - from].received.len();
+        let want = before + data.len();
+        self.run(limit, |w| {
+            if !rest.is_empty() {
+                let sent = w.hosts[from].connection_mut().send(&mut rest);
+                if sent.is_err() {
+                    return true;
+                }
+                w.flush();
+            }
+            w.hosts[1 - from].received.len() >= want
+        }) && self.hosts[1 - from].received[before..] == *data
+    }
+
+    pub(crate) fn count(&self, from: usize, flags: TcpFlags) -> usize {
+        self.log
+            .iter()
+            .filter(|l| l.1 == from && l.2.flags.contains(flags))
+            .count()
+    }
+}
+
+fn copy(payload: &Payload) -> Payload {
+    Payload::from(Bytes::copy_from_slice(&payload.to_bytes()))
+}
+
+/// Octets that differ at every offset a mix-up could produce.
+pub(crate) fn pattern(len: usize, seed: u64) -> Vec<u8> {
+    let mut out = alloc::vec![0; len];
+    Rng::new(seed).fill(&mut out);
+    out
+}
