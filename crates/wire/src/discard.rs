@@ -57,6 +57,11 @@ reasons! {
     IcmpChecksum: "RFC 792", "bad ICMP checksum";
     IcmpType: "RFC 1122 3.2.2", "ICMP type that nobody handles";
     IcmpQuote: "RFC 1122 3.2.2", "ICMP error whose quoted packet is cut off or not ours";
+    IcmpMtu: "RFC 8201 4", "packet too big with an MTU below what every link carries";
+    IcmpSourceQuench: "RFC 6633 3", "source quench, which a host ignores";
+    IcmpRedirect: "RFC 1122 3.2.2.2", "redirect, which changes no configured route";
+    IcmpNotAnswered: "RFC 1122 3.2.2.6", "echo request to or from more than one host";
+    IcmpNotAwaited: "RFC 792", "echo reply that nobody waits for";
     IcmpRateLimited: "RFC 1812 4.3.2.8", "answer suppressed by a rate limit";
     // UDP
     UdpTruncated: "RFC 768", "UDP length below 8 or beyond the packet";
