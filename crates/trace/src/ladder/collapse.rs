@@ -1,0 +1,197 @@
+//! Bulk transfer becomes bands: what says nothing new is counted instead of drawn.
+//!
+//! A *block* is a stretch of plain rows: new text in order in one direction (or both), and
+//! acknowledgments that only acknowledge. Everything else ends the block and stays as it is: SYN,
+//! FIN, RST, loss, retransmission, reordering, duplicate ACKs, SACK, probes, a closed or reopened
+//! window, a change of state, a silence. Within a block, each direction's text becomes a
+//! [`Band`] and its acknowledgments an [`Acks`] row, if there are enough of them.
+
+use super::quantity::{duration, octets};
+use super::{Acks, Band, Note, Row, RowKind, Segment, Side, states};
+use handfast_base::Duration;
+use handfast_wire::Fate;
+use handfast_wire::tcp::TcpFlags;
+
+/// Folds the blocks in `rows`, which are in the order of time.
+pub(super) fn collapse(
+    rows: Vec<Row>,
+    full_segment: [u32; 2],
+    at_least: usize,
+    idle: Duration,
+) -> Vec<Row> {
+    let mut block = Block {
+        out: Vec::with_capacity(rows.len()),
+        text: [Vec::new(), Vec::new()],
+        acks: [Vec::new(), Vec::new()],
+        full_segment,
+        at_least,
+        until: Duration::ZERO,
+    };
+    for row in rows {
+        if row.at.saturating_sub(block.until) >= idle {
+            block.close();
+        }
+        block.until = row.until;
+        block.push(row);
+    }
+    block.close();
+    block.out
+}
+
+struct Block {
+    out: Vec<Row>,
+    /// Open rows of text, by sender.
+    text: [Vec<Row>; 2],
+    /// Open rows of acknowledgments, by sender.
+    acks: [Vec<Row>; 2],
+    full_segment: [u32; 2],
+    at_least: usize,
+    until: Duration,
+}
+
+impl Block {
+    fn push(&mut self, row: Row) {
+        let Some(s) = segment(&row).filter(|s| is_plain(s, &row)) else {
+            self.close();
+            self.out.push(row);
+            return;
+        };
+        let side = s.from as usize;
+        if s.len == 0 {
+            self.acks[side].push(row);
+            return;
+        }
+        let is_full = s.len >= self.full_segment[side];
+        let follows = match self.text[side].last().and_then(segment) {
+            Some(last) => last.end() == s.seq,
+            None => is_full,
+        };
+        if !follows {
+            self.close();
+        }
+        if is_full || follows {
+            self.text[side].push(row);
+        } else {
+            self.out.push(row);
+        }
+    }
+
+    /// Ends the block: its rows go out, folded where there are enough.
+    fn close(&mut self) {
+        let mut rows = Vec::new();
+        for side in [Side::Left, Side::Right] {
+            let text = std::mem::take(&mut self.text[side as usize]);
+            rows.extend(fold_text(
+                text,
+                side,
+                self.full_segment[side as usize],
+                self.at_least,
+            ));
+            let acks = std::mem::take(&mut self.acks[side as usize]);
+            rows.extend(fold_acks(acks, side, self.at_least));
+        }
+        rows.sort_by_key(|r| r.at);
+        self.out.append(&mut rows);
+    }
+}
+
+fn segment(row: &Row) -> Option<&Segment> {
+    match &row.kind {
+        RowKind::Segment(s) => Some(s),
+        _ => None,
+    }
+}
+
+/// Whether the row is a segment that only carries new text, or only acknowledges some.
+fn is_plain(s: &Segment, row: &Row) -> bool {
+    let allowed = TcpFlags::ACK | TcpFlags::PSH | TcpFlags::ECE | TcpFlags::CWR | TcpFlags::AE;
+    s.fate == Fate::Passed
+        && s.flags().contains(TcpFlags::ACK)
+        && allowed.contains(s.flags())
+        && s.sack.is_empty()
+        && s.duplicate_ack == 0
+        && !s.is_zero_window()
+        && s.retransmission.is_none()
+        && !s.is_out_of_order
+        && s.probe.is_none()
+        && states::is_ordinary(s.reason)
+        && row.changes.is_empty()
+        && !row.notes.iter().any(|n| n.important)
+}
+
+fn fold_text(mut rows: Vec<Row>, from: Side, full: u32, at_least: usize) -> Vec<Row> {
+    let is_full = |r: &Row| segment(r).is_some_and(|s| s.len >= full);
+    let full_rows = rows.iter().filter(|r| is_full(r)).count();
+    if full_rows < at_least || full_rows * 2 < rows.len() {
+        return rows;
+    }
+    // What is shorter than the rest at the end of a transfer is worth seeing.
+    let last_full = rows.iter().rposition(is_full).unwrap_or(0);
+    let rest = rows.split_off(last_full + 1);
+    let segments = rows.len();
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+        return rest;
+    };
+    let (at, until, notes) = (first.at, last.at, first.notes.clone());
+    let (Some(first), Some(last)) = (segment(first), segment(last)) else {
+        return rest;
+    };
+    let band = Band {
+        from,
+        segments,
+        seq: first.seq,
+        end: last.end(),
+        arrival: last.arrival,
+    };
+    let mut band = Row {
+        at,
+        until,
+        kind: RowKind::Band(band),
+        changes: Vec::new(),
+        notes,
+    };
+    band.notes.extend(rate(last.end() - first.seq, until - at));
+    std::iter::once(band).chain(rest).collect()
+}
+
+/// How fast a band was sent, if it took any time.
+fn rate(len: i64, took: Duration) -> Option<Note> {
+    let len = u64::try_from(len).ok()?;
+    if took < Duration::from_millis(100) {
+        return (took > Duration::ZERO).then(|| Note::new(format!("in {}", duration(took))));
+    }
+    let per_second = len as f64 / took.as_secs_f64();
+    let took = duration(took);
+    Some(Note::new(format!(
+        "in {took}, {}/s",
+        octets(per_second as u64)
+    )))
+}
+
+fn fold_acks(rows: Vec<Row>, from: Side, at_least: usize) -> Vec<Row> {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+        return rows;
+    };
+    if rows.len() < at_least {
+        return rows;
+    }
+    let (at, until) = (first.at, last.at);
+    let (Some(first), Some(last)) = (segment(first), segment(last)) else {
+        return rows;
+    };
+    let acks = Acks {
+        from,
+        segments: rows.len(),
+        first: first.ack.unwrap_or(0),
+        last: last.ack.unwrap_or(0),
+        window: last.window,
+        arrival: last.arrival,
+    };
+    vec![Row {
+        at,
+        until,
+        kind: RowKind::Acks(acks),
+        changes: Vec::new(),
+        notes: Vec::new(),
+    }]
+}

@@ -1,0 +1,186 @@
+//! Which row entered which state: reported states are put beside the segment that caused them,
+//! unreported ones are derived.
+
+use super::derive::{Machine, Step};
+use super::quantity::duration;
+use super::sequence::Analysis;
+use super::{Change, LadderOptions, Note, Segment, Side};
+use crate::log::StateChange;
+use handfast_base::{Duration, Instant};
+use handfast_tcp::State;
+use handfast_wire::tcp::TcpFlags;
+use handfast_wire::{Fate, SendReason};
+
+/// A report this close to the segment that explains it belongs to it: between the two lies only
+/// the time from reading a packet to handling it.
+const CLOSE_TO: Duration = Duration::from_millis(1);
+
+/// The states of one end.
+pub(super) struct States {
+    pub(super) is_derived: bool,
+    /// Changes with the index of the segment that caused them, if one did.
+    pub(super) changes: Vec<(Option<usize>, Change)>,
+    /// Notes on segments, by index.
+    pub(super) notes: Vec<(usize, Note)>,
+}
+
+/// The states of `side`, from what was `reported` about it or else by replaying.
+pub(super) fn states_of(
+    side: Side,
+    analysis: &Analysis,
+    reported: &[StateChange],
+    start: Instant,
+    options: &LadderOptions,
+) -> States {
+    let segments = &analysis.segments;
+    let (mut changes, mut notes) = replay(side, analysis);
+    if !reported.is_empty() {
+        changes = reported
+            .iter()
+            .map(|c| {
+                let change = Change {
+                    at: c.at.since(start),
+                    side,
+                    from: c.from,
+                    to: c.to,
+                };
+                (cause(&change, segments), change)
+            })
+            .collect();
+    }
+    note_time_wait(&changes, options, &mut notes);
+    States {
+        is_derived: reported.is_empty(),
+        changes,
+        notes,
+    }
+}
+
+/// The instant at which `s` mattered to `side`, if it did: its departure or its arrival.
+fn moment(side: Side, s: &Segment) -> Option<Duration> {
+    if s.from == side {
+        return Some(s.at);
+    }
+    let is_delivered = matches!(s.fate, Fate::Passed | Fate::Reordered | Fate::Duplicate);
+    is_delivered.then(|| s.arrival.unwrap_or(s.at))
+}
+
+fn replay(side: Side, analysis: &Analysis) -> (Vec<(Option<usize>, Change)>, Vec<(usize, Note)>) {
+    let segments = &analysis.segments;
+    let mut moments: Vec<(Duration, usize)> = segments
+        .iter()
+        .enumerate()
+        .filter_map(|(i, s)| moment(side, s).map(|at| (at, i)))
+        .collect();
+    moments.sort();
+    let mut machine = Machine::new(initial(side, segments));
+    let mut restarts = 0;
+    let (mut changes, mut notes) = (Vec::new(), Vec::new());
+    for (at, i) in moments {
+        let s = &segments[i];
+        let step = Step {
+            flags: s.flags(),
+            seq: s.seq,
+            ack: s.ack.unwrap_or(0),
+            len: s.len,
+        };
+        let mut from = machine.state();
+        let entered = match s.from == side {
+            true => machine.sent(step),
+            false => machine.received(step),
+        };
+        for to in entered {
+            changes.push((Some(i), Change { at, side, from, to }));
+            from = to;
+        }
+        if s.from == side && machine.time_wait_restarts() > restarts {
+            restarts = machine.time_wait_restarts();
+            notes.push((i, Note::important("2MSL restarted")));
+        }
+    }
+    (changes, notes)
+}
+
+/// The state that `side` was in before the first segment.
+fn initial(side: Side, segments: &[Segment]) -> State {
+    let is_syn = |s: &&Segment| s.flags().contains(TcpFlags::SYN);
+    let own = || segments.iter().filter(|s| s.from == side);
+    let first_syn = segments.iter().find(is_syn);
+    match (own().find(is_syn), first_syn) {
+        (Some(s), _) if s.ack.is_none() => State::Closed,
+        (Some(_), _) => State::Listen,
+        // It never sent a SYN: it was closed, or never heard of the peer's; unless we came late.
+        (None, Some(_)) => State::Closed,
+        (None, None) => State::Established,
+    }
+}
+
+/// The segment that explains a reported change.
+fn cause(change: &Change, segments: &[Segment]) -> Option<usize> {
+    use State::*;
+    let explains = |s: &Segment| {
+        let sent = s.from == change.side;
+        let has = |flag| s.flags().contains(flag);
+        match (change.from, change.to) {
+            (_, SynSent) => sent && has(TcpFlags::SYN),
+            (_, SynReceived) => !sent && has(TcpFlags::SYN),
+            (_, FinWait1 | LastAck) => sent && has(TcpFlags::FIN),
+            (_, CloseWait | Closing) | (FinWait1 | FinWait2, TimeWait) => {
+                !sent && (has(TcpFlags::FIN) || s.len > 0)
+            }
+            (_, Established | FinWait2 | TimeWait) | (LastAck, Closed) => {
+                !sent && has(TcpFlags::ACK)
+            }
+            (_, Listen) | (_, Closed) => has(TcpFlags::RST),
+        }
+    };
+    let near = |s: &Segment| {
+        let at = moment(change.side, s)?;
+        let distance = at.abs_diff(change.at);
+        (distance <= CLOSE_TO && explains(s)).then_some(distance)
+    };
+    let candidates = segments.iter().enumerate();
+    candidates
+        .filter_map(|(i, s)| near(s).map(|distance| (distance, i)))
+        .min()
+        .map(|(_, i)| i)
+}
+
+/// Says beside each TIME-WAIT how long it lasts, where that is known.
+fn note_time_wait(
+    changes: &[(Option<usize>, Change)],
+    options: &LadderOptions,
+    notes: &mut Vec<(usize, Note)>,
+) {
+    for (n, (row, change)) in changes.iter().enumerate() {
+        let (State::TimeWait, Some(row)) = (change.to, row) else {
+            continue;
+        };
+        let left = changes[n + 1..]
+            .iter()
+            .find(|(_, c)| c.from == State::TimeWait);
+        notes.push((
+            *row,
+            Note::new(match (left, options.two_msl) {
+                (Some((_, end)), _) => format!(
+                    "TIME-WAIT lasts {}",
+                    duration(end.at.saturating_sub(change.at))
+                ),
+                (None, Some(two_msl)) => format!("2MSL {}", duration(two_msl)),
+                (None, None) => "2MSL begins".into(),
+            }),
+        ));
+    }
+}
+
+/// Whether a reason says that the segment belongs to bulk transfer and to nothing else.
+pub(super) fn is_ordinary(reason: SendReason) -> bool {
+    matches!(
+        reason,
+        SendReason::Unknown
+            | SendReason::Data
+            | SendReason::Ack
+            | SendReason::DelayedAck
+            | SendReason::WindowUpdate
+    )
+}
