@@ -6,7 +6,9 @@
 pub mod impaired;
 pub mod memory;
 pub mod observed;
+pub mod offload;
 mod outbox;
+#[cfg(target_os = "linux")]
 pub mod tun;
 mod wire_packets;
 

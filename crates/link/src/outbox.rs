@@ -23,13 +23,17 @@ impl Outbox {
 
     /// Offers what waits to the link; whether nothing waits any more.
     pub(crate) fn flush(&mut self, now: Instant, link: &mut impl Link) -> io::Result<bool> {
-        if self.packets.is_empty() {
-            return Ok(true);
+        if !self.packets.is_empty() {
+            link.transmit(now, &mut self.packets)?;
         }
-        link.transmit(now, &mut self.packets)?;
-        let empty = self.packets.is_empty();
-        self.retry = (!empty).then(|| now + RETRY);
-        Ok(empty)
+        Ok(self.tried(now))
+    }
+
+    /// All that waits has been offered at `now`; whether nothing waits any more.
+    pub(crate) fn tried(&mut self, now: Instant) -> bool {
+        let is_empty = self.packets.is_empty();
+        self.retry = (!is_empty).then(|| now + RETRY);
+        is_empty
     }
 
     /// When to flush again.

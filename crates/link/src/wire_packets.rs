@@ -1,6 +1,6 @@
 use crate::Medium;
 use bytes::Bytes;
-use handfast_wire::{Checksum, Packet, segment};
+use handfast_wire::{Checksum, Gso, Packet, segment};
 
 /// Whether a packet is as a wire carries it: one wire packet, its checksum in place.
 pub(crate) fn is_complete(packet: &Packet) -> bool {
@@ -23,6 +23,30 @@ pub(crate) fn cut(
     if is_done || segment(packet, ip_offset(packet, medium), checksum, &mut each).is_err() {
         each(packet);
     }
+}
+
+/// As [`cut`], but into super-segments of at most `limit` octets where that is room for some.
+pub(crate) fn fit(
+    packet: &mut Packet,
+    medium: Medium,
+    limit: u32,
+    checksum: Checksum,
+    mut each: impl FnMut(&mut Packet),
+) {
+    let headers = (Packet::HEAD_CAPACITY + Packet::LINK_HEADROOM) as u32;
+    let room = limit.saturating_sub(headers).min(u16::MAX.into()) as u16;
+    let Some(gso) = packet
+        .gso
+        .filter(|gso| room / 2 >= gso.size && gso.size > 0)
+    else {
+        return cut(packet, medium, checksum, each);
+    };
+    let size = room - room % gso.size;
+    packet.gso = Some(Gso { size, ..gso });
+    cut(packet, medium, Checksum::Partial, |piece| {
+        piece.gso = Some(gso);
+        each(piece);
+    });
 }
 
 /// Flips a bit, counted from the packet's first octet and its highest bit. The checksum is put in

@@ -1,7 +1,7 @@
 //! The ioctls of `/dev/net/tun` (Linux, `linux/if_tun.h`), one safe function each.
 //!
 //! Order of use: [`open_device`], [`attach`] (or [`open_queue`] for both), [`set_vnet_header_size`],
-//! [`probe_offload`]; [`set_tx_queue_len`] any time after the interface exists.
+//! [`probe_offload`]; [`set_tx_queue_len`] and [`set_mtu`] any time after the interface exists.
 
 use std::fmt;
 use std::io;
@@ -79,9 +79,7 @@ pub fn attach(fd: impl AsFd, name: &str, multi_queue: bool) -> io::Result<String
     request.ifr_ifru.ifru_flags = flags as libc::c_short;
     // SAFETY: TUNSETIFF reads and writes one `ifreq`, which `request` is, and keeps no pointer.
     check(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TUNSETIFF, &raw mut request) })?;
-    let name = request.ifr_name.iter().map(|&c| c as u8);
-    let name: Vec<u8> = name.take_while(|&c| c != 0).collect();
-    String::from_utf8(name).map_err(|_| io::ErrorKind::InvalidData.into())
+    interface_name(&request)
 }
 
 /// One queue of the TUN interface `name`, created if absent, and the name it has: [`open_device`]
@@ -150,12 +148,7 @@ pub fn probe_offload(fd: impl AsFd) -> io::Result<Offload> {
 pub fn set_tx_queue_len(name: &str, packets: u32) -> io::Result<()> {
     let mut request = interface_request(name)?;
     request.ifr_ifru.ifru_metric = i32::try_from(packets).map_err(|_| rustix::io::Errno::INVAL)?;
-    let socket = rustix::net::socket_with(
-        AddressFamily::INET,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
+    let socket = control_socket()?;
     // SAFETY: SIOCSIFTXQLEN reads one `ifreq`, which `request` is, and keeps no pointer.
     check(unsafe {
         libc::ioctl(
@@ -164,6 +157,33 @@ pub fn set_tx_queue_len(name: &str, packets: u32) -> io::Result<()> {
             &raw mut request,
         )
     })
+}
+
+/// Sets the largest IP packet of the interface, in octets (`SIOCSIFMTU`).
+///
+/// # Errors
+/// `ENODEV` for an unknown interface of the caller's network namespace, `EPERM` without
+/// `CAP_NET_ADMIN` over it, `EINVAL` beyond what the interface takes.
+pub fn set_mtu(name: &str, octets: u32) -> io::Result<()> {
+    let mut request = interface_request(name)?;
+    request.ifr_ifru.ifru_mtu = i32::try_from(octets).map_err(|_| rustix::io::Errno::INVAL)?;
+    let socket = control_socket()?;
+    // SAFETY: SIOCSIFMTU reads one `ifreq`, which `request` is, and keeps no pointer.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFMTU as _, &raw mut request) })
+}
+
+/// The interface that `fd` is a queue of, and its `IFF_*` flags (`TUNGETIFF`).
+///
+/// # Errors
+/// `EBADFD` when it is a queue of none, `ENOTTY` when it is no TUN descriptor.
+pub fn attached(fd: impl AsFd) -> io::Result<(String, i32)> {
+    // SAFETY: as in `interface_request`.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // SAFETY: TUNGETIFF writes one `ifreq`, which `request` is, and keeps no pointer.
+    check(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TUNGETIFF, &raw mut request) })?;
+    // SAFETY: TUNGETIFF has filled in the flags; and any bits are a valid integer.
+    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    Ok((interface_name(&request)?, i32::from(flags)))
 }
 
 /// An `ifreq` that names an interface, all else zero.
@@ -179,6 +199,22 @@ fn interface_request(name: &str) -> io::Result<libc::ifreq> {
         *to = from as libc::c_char;
     }
     Ok(request)
+}
+
+fn interface_name(request: &libc::ifreq) -> io::Result<String> {
+    let name = request.ifr_name.iter().map(|&c| c as u8);
+    let name: Vec<u8> = name.take_while(|&c| c != 0).collect();
+    String::from_utf8(name).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// A socket for the ioctls that act on an interface by its name.
+fn control_socket() -> io::Result<OwnedFd> {
+    Ok(rustix::net::socket_with(
+        AddressFamily::INET,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?)
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {

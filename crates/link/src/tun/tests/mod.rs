@@ -1,0 +1,27 @@
+mod kernel;
+mod namespace;
+mod queue;
+
+use super::*;
+use handfast_wire::tcp::TcpHeader;
+use handfast_wire::{IpHeader, Protocol};
+use std::net::IpAddr;
+
+/// Octets that tell where they are.
+fn pattern(len: usize) -> Bytes {
+    (0..len).map(|n| (n % 251) as u8).collect()
+}
+
+fn tcp_packet(
+    source: IpAddr,
+    destination: IpAddr,
+    header: &TcpHeader,
+    payload: &Bytes,
+    segment_size: u16,
+) -> Packet {
+    let mut packet = Packet::new();
+    packet.payload.push(payload.clone());
+    let ip = IpHeader::new(source, destination, Protocol::TCP);
+    assert!(packet.write_tcp(&ip, header, segment_size, Checksum::Partial));
+    packet
+}
