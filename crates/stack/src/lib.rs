@@ -1,12 +1,51 @@
 //! A sans-IO TCP/IP stack: interfaces, routes, demultiplexing, listeners, UDP, ICMP.
+//!
+//! [`Stack`] is the whole of it. Packets go in with [`Stack::receive`] and come out of
+//! [`Stack::poll_transmit`]; time and the seed of all secrets are arguments.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
 pub mod address;
+pub mod icmp;
 pub mod ports;
 pub mod rate_limit;
 pub mod route;
 pub mod source_address;
 pub mod timer_wheel;
+
+mod budget;
+mod demux;
+mod error;
+mod half_open;
+mod icmp_input;
+mod interface;
+mod listener;
+mod metrics;
+mod path_mtu;
+mod receive;
+mod slots;
+mod socket_id;
+mod stack;
+mod tcp_calls;
+mod tcp_input;
+mod tcp_open;
+mod tcp_sockets;
+mod tcp_table;
+mod time_wait;
+mod time_wait_table;
+mod trace;
+mod transmit;
+mod tuple;
+
+pub use address::{AddressPrefix, Attachment, IfaceId};
+pub use error::{BindError, ConnectError};
+pub use interface::{InterfaceConfig, InterfaceError};
+pub use listener::ListenOptions;
+pub use metrics::{InterfaceMetrics, Metrics, TcpMetrics};
+pub use socket_id::{PendingId, SocketId, SocketKind};
+pub use stack::{Stack, StackConfig, Usage};
+pub use tcp_calls::{TakenError, TcpMut, TcpRef};
+pub use tcp_open::{ConnectOptions, PendingSyn, Reject};
+pub use trace::{ShortHeader, ShortTcp, TraceEvent};

@@ -1,0 +1,238 @@
+//! Half-open connections: a SYN has come, and the handshake, or the decision about it, is under
+//! way (RFC 4987 calls the whole of them the SYN queue).
+
+use crate::demux::{Owner, Tag};
+use crate::interface::Work;
+use crate::socket_id::PendingId;
+use crate::tcp_sockets::{Holder, Linger, SYN_RECEIVED_TIMER, TcpSocket};
+use crate::timer_wheel::Timer;
+use crate::tuple::{StoredTuple, Tuple};
+use crate::{IfaceId, SocketId, SocketKind, Stack, TraceEvent};
+use alloc::sync::Arc;
+use core::mem::size_of;
+use handfast_base::{Duration, Instant};
+use handfast_tcp::{Readiness, State, SynReceived};
+use handfast_wire::{Discard, SeqNumber};
+
+/// What a half-open connection costs, its place in the table included.
+pub(crate) const HALF_OPEN_COST: usize = size_of::<HalfOpen>() + 32;
+
+/// How long a SYN waits for the application's decision: as long as peers repeat it.
+const UNDECIDED: Duration = Duration::from_secs(130);
+
+#[derive(Debug)]
+pub(crate) struct HalfOpen {
+    pub(crate) record: SynReceived,
+    pub(crate) tuple: StoredTuple,
+    pub(crate) tag: Tag,
+    pub(crate) timer: Timer,
+    pub(crate) iface: IfaceId,
+    pub(crate) listener: u32,
+    /// SEG.SEQ of the SYN.
+    pub(crate) irs: SeqNumber,
+    /// The application, or the listener's options, want this connection.
+    pub(crate) decided: bool,
+    pub(crate) syn_ack_due: bool,
+    pub(crate) ack_due: bool,
+    pub(crate) dirty: bool,
+}
+
+impl Stack {
+    /// Makes a half-open connection of the SYN in `self.segment`. The tuple must be free and the
+    /// listener must have room.
+    pub(crate) fn take_syn(
+        &mut self,
+        listener_index: u32,
+        tuple: &Tuple,
+        iss_floor: Option<SeqNumber>,
+        now: Instant,
+    ) -> Result<(), Discard> {
+        if self.budget.is_tight(HALF_OPEN_COST) {
+            return Err(Discard::NoMemory);
+        }
+        let iface = self.egress(tuple.remote).ok_or(Discard::NoRoute)?;
+        let path = self.path(iface, tuple.remote.ip(), now);
+        let generation = self.listeners.slots.generation(listener_index);
+        let Some(listener) = self.listeners.slots.get_mut(listener_index) else {
+            return Err(Discard::TcpNoConnection);
+        };
+        let drawn = self
+            .isn
+            .initial_sequence_number(tuple.local, tuple.remote, now);
+        let iss = match iss_floor {
+            // Beyond everything the old connection can have sent (RFC 9293, section 3.6.1).
+            Some(floor) if drawn.at_or_before(floor) => floor + 0x2_0000,
+            _ => drawn,
+        };
+        let offset = self
+            .isn
+            .timestamp_offset(tuple.local.ip(), tuple.remote.ip());
+        let syn = &self.segment.header;
+        let decided = !listener.options.pending;
+        let tag = self.table.demux.tag(tuple);
+        let index = self.table.half_open.insert(HalfOpen {
+            record: SynReceived::new(syn, iss, offset, &listener.config, path, now),
+            tuple: StoredTuple::new(tuple),
+            tag,
+            timer: Timer::new(),
+            iface,
+            listener: listener_index,
+            irs: syn.seq,
+            decided,
+            syn_ack_due: decided,
+            ack_due: false,
+            dirty: false,
+        });
+        self.table
+            .demux
+            .insert(tag, tuple.local.port(), Owner::SynReceived(index));
+        self.budget.charge(HALF_OPEN_COST);
+        self.metrics.tcp.passive_opens += 1;
+        listener.half_open += 1;
+        if decided {
+            self.mark_half_open_dirty(index);
+        } else {
+            listener.undecided.push_back(PendingId {
+                index,
+                generation: self.table.half_open.generation(index),
+            });
+            if listener.events.is_empty() {
+                self.ready.push_back(SocketId {
+                    kind: SocketKind::Listener,
+                    index: listener_index,
+                    generation,
+                });
+            }
+            listener.events |= Readiness::READABLE;
+            if let Some(half_open) = self.table.half_open.get_mut(index) {
+                let key = SYN_RECEIVED_TIMER | u64::from(index);
+                self.wheel
+                    .schedule(&mut half_open.timer, key, now + UNDECIDED);
+            }
+        }
+        self.trace.push(|| TraceEvent::State {
+            at: now,
+            local: tuple.local,
+            remote: tuple.remote,
+            from: State::Listen,
+            to: State::SynReceived,
+        });
+        Ok(())
+    }
+
+    /// The handshake is complete: the record becomes a connection, which waits to be accepted.
+    pub(crate) fn establish(&mut self, index: u32, now: Instant) -> Result<u32, Discard> {
+        let half_open = self.table.half_open.get(index);
+        let listener_index = half_open.map_or(u32::MAX, |h| h.listener);
+        let generation = self.listeners.slots.generation(listener_index);
+        let Some(listener) = self.listeners.slots.get_mut(listener_index) else {
+            return Err(Discard::TcpNoConnection);
+        };
+        if !listener.may_finish() {
+            // The record stays, and its next SYN-ACK draws the ACK again.
+            return Err(Discard::TcpBacklogFull);
+        }
+        if self.budget.is_tight(crate::tcp_sockets::CONNECTION_COST) {
+            return Err(Discard::NoMemory);
+        }
+        let config = Arc::clone(&listener.config);
+        let Some(mut half_open) = self.table.half_open.remove(index) else {
+            return Err(Discard::TcpNoConnection);
+        };
+        listener.half_open -= 1;
+        self.budget.refund(HALF_OPEN_COST);
+        self.wheel
+            .cancel(&mut half_open.timer, SYN_RECEIVED_TIMER | u64::from(index));
+        let tuple = half_open.tuple.get();
+        let path = self.path(half_open.iface, tuple.remote.ip(), now);
+        let socket = TcpSocket {
+            connection: half_open.record.into_connection(config, path, now),
+            tuple: half_open.tuple,
+            tag: half_open.tag,
+            timer: Timer::new(),
+            iface: half_open.iface,
+            flow_label: self.flow_label(&tuple),
+            charged: 0,
+            linger: Linger::Background,
+            hop_limit: self.config.hop_limit,
+            traffic_class: self.config.traffic_class,
+            // What the record was, so that the step to ESTABLISHED is seen.
+            state: State::SynReceived,
+            events: Readiness::empty(),
+            holder: Holder::Listener,
+            dirty: false,
+            starved: false,
+        };
+        let connection = self.insert_connection(socket, Some(Owner::SynReceived(index)));
+        self.metrics.tcp.accepts += 1;
+        if let Some(listener) = self.listeners.slots.get_mut(listener_index) {
+            listener.accept_queue.push_back(connection);
+            if listener.events.is_empty() {
+                self.ready.push_back(SocketId {
+                    kind: SocketKind::Listener,
+                    index: listener_index,
+                    generation,
+                });
+            }
+            listener.events |= Readiness::READABLE;
+        }
+        Ok(connection)
+    }
+
+    /// Forgets a half-open connection; with a time, that is traced as its end.
+    pub(crate) fn remove_half_open(&mut self, index: u32, traced: Option<Instant>) {
+        let Some(mut half_open) = self.table.half_open.remove(index) else {
+            return;
+        };
+        self.wheel
+            .cancel(&mut half_open.timer, SYN_RECEIVED_TIMER | u64::from(index));
+        let (tag, port) = (half_open.tag, half_open.tuple.local_port());
+        self.table
+            .demux
+            .remove(tag, port, Owner::SynReceived(index));
+        self.budget.refund(HALF_OPEN_COST);
+        if let Some(listener) = self.listeners.slots.get_mut(half_open.listener) {
+            listener.half_open -= 1;
+        }
+        if let Some(now) = traced {
+            let tuple = half_open.tuple.get();
+            self.trace.push(|| TraceEvent::State {
+                at: now,
+                local: tuple.local,
+                remote: tuple.remote,
+                from: State::SynReceived,
+                to: State::Listen,
+            });
+        }
+    }
+
+    pub(crate) fn mark_half_open_dirty(&mut self, index: u32) {
+        if let Some(half_open) = self.table.half_open.get_mut(index)
+            && !half_open.dirty
+            && let Some(iface) = self.interfaces.get_mut(half_open.iface)
+        {
+            half_open.dirty = true;
+            iface.dirty.push_back(Work::SynReceived(index));
+        }
+    }
+
+    /// The entry of a half-open connection in the wheel has come, perhaps early.
+    pub(crate) fn half_open_timer(&mut self, index: u32, now: Instant) {
+        let Some(half_open) = self.table.half_open.get_mut(index) else {
+            return;
+        };
+        let key = SYN_RECEIVED_TIMER | u64::from(index);
+        if !half_open.decided {
+            self.remove_half_open(index, Some(now));
+        } else if half_open.record.poll_timeout() > now {
+            let at = half_open.record.poll_timeout();
+            self.wheel.schedule(&mut half_open.timer, key, at);
+        } else if half_open.record.timeout(now) {
+            self.metrics.tcp.open_failures += 1;
+            self.remove_half_open(index, Some(now));
+        } else {
+            half_open.syn_ack_due = true;
+            self.mark_half_open_dirty(index);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! ICMP as the stack meets it: echo is answered, errors find whom they concern.
+
+use crate::demux::Owner;
+use crate::icmp::{self, IcmpEvent, IcmpInput, Problem};
+use crate::interface::Addressee;
+use crate::tuple::{Tuple, endpoint};
+use crate::{IfaceId, Stack};
+use handfast_base::Instant;
+use handfast_tcp::IcmpError;
+use handfast_wire::icmp::{Echo, QuotedTransport};
+use handfast_wire::tcp::{TcpFlags, TcpHeader};
+use handfast_wire::{Checksum, Discard, IpHeader, Packet, Protocol, SeqNumber};
+
+impl Stack {
+    pub(crate) fn icmp_input(
+        &mut self,
+        iface: IfaceId,
+        ip: &IpHeader,
+        addressee: Addressee,
+        (transport, end): (usize, u32),
+        packet: &mut Packet,
+        now: Instant,
+    ) -> Result<(), Discard> {
+        let input = icmp::parse(packet, ip, transport, end)?;
+        if addressee != Addressee::Us {
+            return Err(Discard::IpDestination);
+        }
+        match input {
+            IcmpInput::EchoRequest(echo) => {
+                self.answer_echo(ip, echo, (transport, end), packet, iface)
+            }
+            IcmpInput::EchoReply(_) => Err(Discard::IcmpType),
+            IcmpInput::Error(event) => self.icmp_error(iface, &event, now),
+        }
+    }
+
+    /// Echo replies have no rate limit of their own: the answers of an interface are bounded.
+    fn answer_echo(
+        &mut self,
+        ip: &IpHeader,
+        echo: Echo,
+        (transport, end): (usize, u32),
+        request: &mut Packet,
+        iface: IfaceId,
+    ) -> Result<(), Discard> {
+        if !icmp::is_answerable(ip, |a| self.interfaces.is_broadcast(a)) {
+            return Err(Discard::IpDestination);
+        }
+        let id = self
+            .egress(endpoint(ip.source, 0, iface.0))
+            .ok_or(Discard::NoRoute)?;
+        let hop_limit = self.config.hop_limit;
+        let Some(out) = self.interfaces.get_mut(id) else {
+            return Err(Discard::NoRoute);
+        };
+        let Some(reply) = out.answers.push_slot() else {
+            out.metrics.answers_lost += 1;
+            return Ok(());
+        };
+        if !icmp::write_echo_reply(request, ip, transport, end, echo, hop_limit, reply) {
+            out.answers.unpush();
+        }
+        Ok(())
+    }
+
+    fn icmp_error(
+        &mut self,
+        iface: IfaceId,
+        event: &IcmpEvent,
+        now: Instant,
+    ) -> Result<(), Discard> {
+        let quote = &event.quote;
+        match quote.transport {
+            QuotedTransport::Tcp {
+                source_port,
+                destination_port,
+                seq,
+            } => {
+                let tuple = Tuple {
+                    local: endpoint(quote.source, source_port, iface.0),
+                    remote: endpoint(quote.destination, destination_port, iface.0),
+                };
+                self.tcp_icmp_error(&tuple, seq, event.error, now)
+            }
+            _ => Err(Discard::IcmpQuote),
+        }
+    }
+
+    /// An ICMP error about a segment of ours (RFC 9293, section 3.9.2.2; RFC 5927).
+    fn tcp_icmp_error(
+        &mut self,
+        tuple: &Tuple,
+        seq: SeqNumber,
+        error: IcmpError,
+        now: Instant,
+    ) -> Result<(), Discard> {
+        let Some(Owner::Connection(index)) = self.table.owner_of(tuple) else {
+            return Err(Discard::IcmpQuote);
+        };
+        let Some(socket) = self.table.connections.get_mut(index) else {
+            return Err(Discard::IcmpQuote);
+        };
+        let before = socket.connection.path().mtu;
+        if !socket.connection.icmp_error(error, seq, now) {
+            return Err(Discard::IcmpQuote);
+        }
+        if let IcmpError::TooBig { mtu } = error
+            && mtu < before
+        {
+            // The connection vouches for it: the quoted segment is one it has in flight.
+            self.path_mtus.insert(tuple.remote.ip(), mtu, now);
+        }
+        self.mark_dirty(index);
+        self.settle(index, now);
+        Ok(())
+    }
+
+    /// Tells who sent a SYN with sequence number `irs` that its destination is unreachable.
+    pub(crate) fn answer_unreachable(&mut self, tuple: &Tuple, irs: SeqNumber, problem: Problem) {
+        let ours = tuple.local.ip();
+        let source = match self.interfaces.is_ours(ours) {
+            true => Some(ours),
+            false => self.source_for(tuple.remote),
+        };
+        let (Some(source), Some(id)) = (source, self.egress(tuple.remote)) else {
+            return;
+        };
+        // The SYN itself was not kept; what an error must quote of it is known.
+        let ip = IpHeader::new(tuple.remote.ip(), ours, Protocol::TCP);
+        let syn = TcpHeader {
+            source_port: tuple.remote.port(),
+            destination_port: tuple.local.port(),
+            seq: irs,
+            flags: TcpFlags::SYN,
+            ..TcpHeader::default()
+        };
+        let mut offending = Packet::new();
+        offending.write_tcp(&ip, &syn, 0, Checksum::None);
+        let (transport, end) = (ip.header_len(), offending.len());
+        let mut answer = Packet::new();
+        let interfaces = &self.interfaces;
+        let written = icmp::write_error(
+            &offending,
+            &ip,
+            transport,
+            end,
+            problem,
+            source,
+            interfaces.get(id).map_or(0, |i| i.mtu),
+            |a| interfaces.is_broadcast(a),
+            &mut answer,
+        );
+        if written
+            && let Some(iface) = self.interfaces.get_mut(id)
+            && iface.answers.push(answer).is_err()
+        {
+            iface.metrics.answers_lost += 1;
+        }
+    }
+}

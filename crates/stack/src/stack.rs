@@ -1,0 +1,507 @@
+use crate::address::{AddressClass, AddressPrefix, IfaceId};
+use crate::budget::Budget;
+use crate::interface::Interfaces;
+use crate::listener::Listeners;
+use crate::path_mtu::PathMtus;
+use crate::ports::Ports;
+use crate::rate_limit::{AnswerLimit, AnswerRate};
+use crate::route::{Route, RouteError, RouteTable};
+use crate::source_address::{self, PolicyTable, Privacy};
+use crate::tcp_table::TcpTable;
+use crate::timer_wheel::TimerWheel;
+use crate::trace::Trace;
+use crate::tuple::{self, Tuple};
+use crate::{
+    InterfaceConfig, InterfaceError, InterfaceMetrics, Metrics, SocketId, SocketKind, TraceEvent,
+    tcp_sockets,
+};
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::ops::RangeInclusive;
+use handfast_base::Instant;
+use handfast_tcp::{Config, Path, Readiness, Segment, SegmentSlot, isn};
+use handfast_wire::Batch;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use siphasher::sip::SipHasher13;
+
+/// The limits and defaults of a stack.
+#[derive(Clone, Debug)]
+pub struct StackConfig {
+    /// Octets that the stack holds at most for connections, half-open connections, TIME-WAIT and
+    /// datagrams together. Default 256 MiB.
+    pub memory: usize,
+    /// Half-open connections of all listeners together. Default 65,536.
+    pub max_half_open: usize,
+    /// TIME-WAIT records; beyond that the oldest gives way. Default 262,144.
+    pub max_time_wait: usize,
+    /// Hop limit (time to live) of what is sent. Default 64.
+    pub hop_limit: u8,
+    /// DSCP in the upper six bits. Default 0.
+    pub traffic_class: u8,
+    /// Where automatic ports come from; default 1024 to 65535 (RFC 6056, section 3.2). From an
+    /// empty range none come.
+    pub ports: RangeInclusive<u16>,
+    /// Resets in answer to segments for nobody.
+    pub resets: AnswerRate,
+    /// Which of our addresses to prefer as a source (RFC 6724).
+    pub privacy: Privacy,
+    /// Options of connections that name none.
+    pub tcp: Arc<Config>,
+    /// Events that may wait in [`Stack::poll_trace`]; 0, the default, traces nothing.
+    pub trace: usize,
+}
+
+impl Default for StackConfig {
+    fn default() -> StackConfig {
+        StackConfig {
+            memory: 256 << 20,
+            max_half_open: 65_536,
+            max_time_wait: 262_144,
+            hop_limit: 64,
+            traffic_class: 0,
+            ports: Ports::RANGE,
+            resets: AnswerRate::default(),
+            privacy: Privacy::default(),
+            tcp: Arc::default(),
+            trace: 0,
+        }
+    }
+}
+
+/// A TCP/IP stack. It knows no file descriptor, no thread, no clock and no link: packets, time
+/// and randomness are arguments, and what it wants is there to be polled.
+///
+/// Whoever drives it does this, again and again:
+///
+/// 1. [`receive`](Stack::receive) all packets that have arrived, a bounded batch at a time;
+/// 2. [`timeout`](Stack::timeout) when [`poll_timeout`](Stack::poll_timeout) is due;
+/// 3. [`poll_event`](Stack::poll_event) until `None`, and let the application act;
+/// 4. [`poll_transmit`](Stack::poll_transmit) for each interface, and hand the batch to its link;
+/// 5. wait until a packet arrives, the application acts, or `poll_timeout` is due.
+#[derive(Debug)]
+pub struct Stack {
+    pub(crate) config: StackConfig,
+    pub(crate) rng: ChaCha20Rng,
+    pub(crate) isn: isn::Secret,
+    flow_labels: SipHasher13,
+    pub(crate) resets: AnswerLimit,
+    /// `None`: the configured range is empty.
+    pub(crate) ports: Option<Ports>,
+
+    pub(crate) interfaces: Interfaces,
+    pub(crate) routes: RouteTable,
+    policy: PolicyTable,
+    pub(crate) path_mtus: PathMtus,
+
+    pub(crate) table: TcpTable,
+    pub(crate) listeners: Listeners,
+
+    pub(crate) wheel: TimerWheel,
+    /// Sockets with events, each once.
+    pub(crate) ready: VecDeque<SocketId>,
+    /// Connections whose data was refused for want of memory.
+    pub(crate) starved: Vec<SocketId>,
+    pub(crate) budget: Budget,
+    pub(crate) metrics: Metrics,
+    pub(crate) trace: Trace,
+
+    /// Scratch: the segment that arrives, the one that leaves, the batch that stays inside.
+    pub(crate) segment: Segment,
+    pub(crate) slot: SegmentSlot,
+    pub(crate) local: Option<Batch>,
+}
+
+impl Stack {
+    /// A stack with a loopback interface and nothing else. `seed` comes from a cryptographic
+    /// source (or, in a simulation, from its seed): every secret derives from it.
+    pub fn new(config: StackConfig, seed: [u8; 32]) -> Stack {
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let mut key = || {
+            let mut key = [0; 16];
+            rng.fill_bytes(&mut key);
+            key
+        };
+        Stack {
+            isn: isn::Secret::new(key()),
+            flow_labels: SipHasher13::new_with_key(&key()),
+            resets: AnswerLimit::new(key(), config.resets),
+            ports: Ports::new(key(), config.ports.clone()).ok(),
+            interfaces: Interfaces::new(),
+            routes: RouteTable::new(),
+            policy: PolicyTable::default(),
+            path_mtus: PathMtus::default(),
+            table: TcpTable::new(&key(), config.max_time_wait),
+            listeners: Listeners::new(&key()),
+            wheel: TimerWheel::new(Instant::ZERO),
+            ready: VecDeque::new(),
+            starved: Vec::new(),
+            budget: Budget::new(config.memory),
+            metrics: Metrics::new(),
+            trace: Trace::new(config.trace),
+            segment: Segment::default(),
+            slot: SegmentSlot::default(),
+            local: None,
+            rng,
+            config,
+        }
+    }
+
+    // ---- interfaces and routes ---------------------------------------------------------------
+
+    /// Adds an interface, and a route to each of its networks. Its id is never used again.
+    ///
+    /// # Errors
+    /// An [`InterfaceError`]; nothing has changed then.
+    pub fn add_interface(&mut self, config: InterfaceConfig) -> Result<IfaceId, InterfaceError> {
+        let id = self.interfaces.add(&config)?;
+        for prefix in config.addresses {
+            self.add_network(id, prefix);
+        }
+        Ok(id)
+    }
+
+    /// Removes an interface with its addresses and routes. Connections from its addresses are
+    /// aborted; others find another way or wait for one. False when there is no such interface.
+    pub fn remove_interface(&mut self, id: IfaceId, now: Instant) -> bool {
+        let removed = self.interfaces.remove(id).is_some();
+        if removed {
+            self.routes.retain(|route| route.iface != id);
+            self.reroute(now);
+        }
+        removed
+    }
+
+    /// Adds an address to an interface, and a route to its network.
+    ///
+    /// # Errors
+    /// An [`InterfaceError`]; nothing has changed then.
+    pub fn add_address(
+        &mut self,
+        id: IfaceId,
+        prefix: AddressPrefix,
+        now: Instant,
+    ) -> Result<(), InterfaceError> {
+        let iface = self.interfaces.get_mut(id).ok_or(InterfaceError::Unknown)?;
+        iface.add_address(prefix)?;
+        self.add_network(id, prefix);
+        self.reroute(now);
+        Ok(())
+    }
+
+    /// Removes an address and the route to its network; connections from it are aborted. False
+    /// when there is no such address.
+    pub fn remove_address(&mut self, id: IfaceId, address: IpAddr, now: Instant) -> bool {
+        let Some(iface) = self.interfaces.get_mut(id) else {
+            return false;
+        };
+        let prefix = iface
+            .addresses
+            .iter()
+            .map(|a| a.prefix)
+            .find(|p| p.address() == address);
+        if let Some(prefix) = prefix {
+            iface.addresses.remove(address);
+            let others = iface.addresses.iter();
+            if !others
+                .map(|a| a.prefix.network())
+                .any(|n| n == prefix.network())
+            {
+                self.routes.remove(prefix, None, id);
+            }
+            self.reroute(now);
+        }
+        prefix.is_some()
+    }
+
+    /// The addresses of an interface, in the order in which they were added.
+    pub fn addresses(&self, id: IfaceId) -> impl Iterator<Item = AddressPrefix> + '_ {
+        let iface = self.interfaces.get(id).into_iter();
+        iface.flat_map(|i| i.addresses.iter().map(|a| a.prefix))
+    }
+
+    /// Changes the MTU of an interface; its connections act on it at once.
+    ///
+    /// # Errors
+    /// [`InterfaceError::Unknown`] or [`InterfaceError::Mtu`].
+    pub fn set_mtu(&mut self, id: IfaceId, mtu: u32, now: Instant) -> Result<(), InterfaceError> {
+        let iface = self.interfaces.get_mut(id).ok_or(InterfaceError::Unknown)?;
+        iface.set_mtu(mtu)?;
+        self.reroute(now);
+        Ok(())
+    }
+
+    /// Adds a route.
+    ///
+    /// # Errors
+    /// A [`RouteError`]; nothing has changed then.
+    pub fn add_route(&mut self, route: Route, now: Instant) -> Result<(), RouteError> {
+        let iface = self.interfaces.get(route.iface);
+        self.routes.add(route, iface.map(|i| &i.addresses))?;
+        self.reroute(now);
+        Ok(())
+    }
+
+    /// Removes a route; false when there is no such one.
+    pub fn remove_route(
+        &mut self,
+        prefix: AddressPrefix,
+        gateway: Option<IpAddr>,
+        iface: IfaceId,
+        now: Instant,
+    ) -> bool {
+        let removed = self.routes.remove(prefix, gateway, iface);
+        if removed {
+            self.reroute(now);
+        }
+        removed
+    }
+
+    /// All routes, IPv4 first, each family best first.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter()
+    }
+
+    fn add_network(&mut self, id: IfaceId, prefix: AddressPrefix) {
+        let route = Route {
+            prefix,
+            gateway: None,
+            iface: id,
+            metric: 0,
+        };
+        let addresses = self.interfaces.get(id).map(|i| &i.addresses);
+        // A second address in one network finds the route there already.
+        let _ = self.routes.add(route, addresses);
+    }
+
+    /// Something about interfaces or routes has changed: every connection looks for its way anew.
+    /// The one place where all of them are visited.
+    fn reroute(&mut self, now: Instant) {
+        let all: Vec<u32> = self
+            .table
+            .connections
+            .iter()
+            .map(|(index, _)| index)
+            .collect();
+        for index in all {
+            let Some(socket) = self.table.connections.get(index) else {
+                continue;
+            };
+            let tuple = socket.tuple.get();
+            let was = socket.iface;
+            let gone =
+                !self.interfaces.is_ours(tuple.local.ip()) && !self.listeners.takes_foreign();
+            let egress = self.egress(tuple.remote);
+            let path = egress.map(|id| self.path(id, tuple.remote.ip(), now));
+            let Some(socket) = self.table.connections.get_mut(index) else {
+                continue;
+            };
+            if gone {
+                socket.connection.abort();
+            }
+            if let (Some(id), Some(path)) = (egress, path) {
+                socket.iface = id;
+                if socket.connection.path() != path {
+                    socket.connection.set_path(path);
+                }
+            }
+            if self.interfaces.get(was).is_none()
+                && let Some(socket) = self.table.connections.get_mut(index)
+            {
+                // It was on a list that is no more.
+                socket.dirty = false;
+            }
+            self.mark_dirty(index);
+            self.settle(index, now);
+        }
+    }
+
+    /// The interface by which packets to `remote` leave.
+    pub(crate) fn egress(&self, remote: SocketAddr) -> Option<IfaceId> {
+        self.route_to(remote).map(|(id, _)| id)
+    }
+
+    /// Interface and next hop towards `remote`. What is ours stays inside.
+    fn route_to(&self, remote: SocketAddr) -> Option<(IfaceId, IpAddr)> {
+        let destination = remote.ip();
+        if self.interfaces.is_ours(destination) {
+            return Some((IfaceId::LOOPBACK, destination));
+        }
+        let zone = IfaceId(tuple::zone(remote));
+        if zone != IfaceId::LOOPBACK {
+            self.interfaces.get(zone)?;
+            return Some((zone, destination));
+        }
+        let mut routes = self.routes.matches(destination);
+        let route = routes.find(|r| self.interfaces.get(r.iface).is_some())?;
+        Some((route.iface, route.next_hop(destination)))
+    }
+
+    /// The address that packets to `remote` carry as their source when none was chosen.
+    pub(crate) fn source_for(&self, remote: SocketAddr) -> Option<IpAddr> {
+        let destination = remote.ip();
+        let (id, next_hop) = self.route_to(remote)?;
+        if id == IfaceId::LOOPBACK && AddressClass::of(destination) != AddressClass::Loopback {
+            return Some(destination);
+        }
+        let addresses = &self.interfaces.get(id)?.addresses;
+        let privacy = self.config.privacy;
+        source_address::select(destination, next_hop, addresses, &self.policy, privacy)
+            .map(|a| a.prefix.address())
+    }
+
+    /// What a connection must know of the way to `remote`.
+    pub(crate) fn path(&self, id: IfaceId, remote: IpAddr, now: Instant) -> Path {
+        let (mtu, gso_max) = self
+            .interfaces
+            .get(id)
+            .map_or((0, 0), |i| (i.mtu, i.gso_max));
+        Path {
+            mtu: self.path_mtus.get(remote, mtu, now),
+            ip_header: if remote.is_ipv4() { 20 } else { 40 },
+            gso_max,
+        }
+    }
+
+    /// The flow label of a connection (RFC 6437).
+    pub(crate) fn flow_label(&self, tuple: &Tuple) -> u32 {
+        match tuple.local {
+            SocketAddr::V4(_) => 0,
+            SocketAddr::V6(_) => {
+                let octets = &mut [0; Tuple::MAX_LEN];
+                self.flow_labels.hash(tuple.octets(octets)) as u32 & 0xf_ffff
+            }
+        }
+    }
+
+    /// 32 bits that tell nothing of those before or after.
+    pub(crate) fn random(&mut self) -> u32 {
+        self.rng.next_u32()
+    }
+
+    // ---- time --------------------------------------------------------------------------------
+
+    /// Does what is due at `now`. Harmless when nothing is.
+    pub fn timeout(&mut self, now: Instant) {
+        // What is armed anew for now has to wait for the next call.
+        for _ in 0..self.wheel.len() {
+            let Some(key) = self.wheel.pop(now) else {
+                break;
+            };
+            let index = key as u32;
+            match key >> 32 << 32 {
+                tcp_sockets::CONNECTION_TIMER => self.connection_timer(index, now),
+                tcp_sockets::SYN_RECEIVED_TIMER => self.half_open_timer(index, now),
+                _ => self.time_wait_timer(index, now),
+            }
+        }
+        self.deliver_locally(now);
+    }
+
+    /// When [`timeout`](Stack::timeout) and [`poll_transmit`](Stack::poll_transmit) want to be
+    /// called next if nothing happens before; `None`: never. [`Instant::ZERO`], which is in the
+    /// past of every clock, when there is output to take or to deliver locally: at once.
+    ///
+    /// A driver whose link takes no packets at the moment waits for the link and
+    /// [`poll_timer`](Stack::poll_timer) instead.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.interfaces.have_output() {
+            return Some(Instant::ZERO);
+        }
+        self.poll_timer()
+    }
+
+    /// As [`poll_timeout`](Stack::poll_timeout), output not considered.
+    pub fn poll_timer(&self) -> Option<Instant> {
+        self.wheel.next_deadline()
+    }
+
+    /// Whether [`poll_transmit`](Stack::poll_transmit) has something for `iface`.
+    pub fn has_output(&self, iface: IfaceId) -> bool {
+        self.interfaces.get(iface).is_some_and(|i| i.has_output())
+    }
+
+    // ---- what happened -----------------------------------------------------------------------
+
+    /// The next socket on which something has happened, and what, since it was last reported.
+    /// O(1): sockets on which nothing happens cost nothing.
+    pub fn poll_event(&mut self) -> Option<(SocketId, Readiness)> {
+        while let Some(id) = self.ready.pop_front() {
+            let events = match id.kind {
+                SocketKind::Tcp if self.table.connections.is_live(id.index, id.generation) => self
+                    .table
+                    .connections
+                    .get_mut(id.index)
+                    .map(|s| &mut s.events),
+                SocketKind::Listener if self.listeners.slots.is_live(id.index, id.generation) => {
+                    self.listeners
+                        .slots
+                        .get_mut(id.index)
+                        .map(|l| &mut l.events)
+                }
+                _ => None,
+            };
+            if let Some(events) = events.map(core::mem::take)
+                && !events.is_empty()
+            {
+                return Some((id, events));
+            }
+        }
+        None
+    }
+
+    /// The next thing that happened inside; nothing unless [`StackConfig::trace`] allows it.
+    pub fn poll_trace(&mut self) -> Option<TraceEvent> {
+        self.trace.pop()
+    }
+
+    /// Trace events that were lost because too many waited.
+    pub fn trace_lost(&self) -> u64 {
+        self.trace.lost()
+    }
+
+    /// Counters of the whole stack.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Counters of one interface.
+    pub fn interface_metrics(&self, id: IfaceId) -> Option<&InterfaceMetrics> {
+        self.interfaces.get(id).map(|i| &i.metrics)
+    }
+
+    /// How much the stack holds now.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            memory: self.budget.used(),
+            memory_limit: self.budget.limit(),
+            connections: self.table.connections.len(),
+            half_open: self.table.half_open.len(),
+            time_wait: self.table.time_wait.slots.len(),
+            listeners: self.listeners.slots.len(),
+            timers: self.wheel.len(),
+        }
+    }
+}
+
+/// How much a stack holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Octets counted against the limit.
+    pub memory: usize,
+    /// The limit.
+    pub memory_limit: usize,
+    /// Connections, those included that have ended and whose handle is still open.
+    pub connections: usize,
+    /// Half-open connections.
+    pub half_open: usize,
+    /// TIME-WAIT records.
+    pub time_wait: usize,
+    /// Listeners.
+    pub listeners: usize,
+    /// Entries in the timer wheel.
+    pub timers: usize,
+}

@@ -1,0 +1,209 @@
+//! SEGMENT ARRIVES, as far as it is not yet clear for which connection (RFC 9293, 3.10.7).
+
+use crate::demux::Owner;
+use crate::interface::Addressee;
+use crate::listener::Listener;
+use crate::tuple::{Tuple, endpoint};
+use crate::{IfaceId, Stack};
+use handfast_base::Instant;
+use handfast_tcp::{
+    Disposition, ListenVerdict, SynReceivedVerdict, TimeWaitVerdict, closed, listen,
+};
+use handfast_wire::tcp::{TcpFlags, TcpHeader};
+use handfast_wire::{Discard, Ecn, IpHeader, Packet};
+
+impl Stack {
+    pub(crate) fn tcp_input(
+        &mut self,
+        iface: IfaceId,
+        ip: &IpHeader,
+        addressee: Addressee,
+        (offset, end): (usize, u32),
+        packet: &mut Packet,
+        now: Instant,
+    ) -> Result<(), Discard> {
+        let headers = packet.headers();
+        let headers = &headers[..headers.len().min(end as usize)];
+        let (header, len) = TcpHeader::parse(headers.get(offset..).unwrap_or(&[]))?;
+        let flags = header.flags;
+        match addressee {
+            Addressee::Us => {}
+            Addressee::Many if flags.contains(TcpFlags::SYN) => return Err(Discard::TcpSynAddress),
+            Addressee::Foreign if self.listeners.takes_foreign() => {}
+            _ => return Err(Discard::IpDestination),
+        }
+        if header.source_port == 0 || header.destination_port == 0 {
+            return Err(Discard::TcpPort);
+        }
+        self.metrics.tcp.segments_in += 1;
+        self.metrics.tcp.resets_in += u64::from(flags.contains(TcpFlags::RST));
+        let tuple = Tuple {
+            local: endpoint(ip.destination, header.destination_port, iface.0),
+            remote: endpoint(ip.source, header.source_port, iface.0),
+        };
+        self.segment.header = header;
+        self.segment.gso_size = packet.gso.map_or(0, |gso| gso.size);
+        self.segment.ecn_ce = ip.ecn() == Ecn::Ce;
+        self.segment.payload = packet.take_payload((offset + len) as u32, end);
+
+        let result = match self.table.owner_of(&tuple) {
+            Some(Owner::Connection(index)) => self.connection_input(index, now),
+            Some(Owner::SynReceived(index)) => self.syn_received_input(index, &tuple, now),
+            Some(Owner::TimeWait(index)) => self.time_wait_input(index, &tuple, addressee, now),
+            None => self.listen_input(&tuple, addressee, now),
+        };
+        self.segment.payload.clear();
+        result
+    }
+
+    fn connection_input(&mut self, index: u32, now: Instant) -> Result<(), Discard> {
+        let Some(socket) = self.table.connections.get_mut(index) else {
+            return Err(Discard::TcpNoConnection);
+        };
+        let text = self.segment.payload.len() as usize;
+        let mut refused = false;
+        if text > 0 && self.budget.is_tight(text) {
+            // The reserve is for text that lets the application proceed.
+            let in_order = socket.connection.rcv_nxt() == self.segment.header.seq;
+            if !in_order || self.budget.is_exceeded(text) {
+                refused = true;
+                self.segment.payload.clear();
+                self.segment.header.flags -= TcpFlags::FIN | TcpFlags::PSH | TcpFlags::URG;
+                self.metrics.tcp.memory_refusals += 1;
+            }
+        }
+        let disposition = socket.connection.segment_arrives(&mut self.segment, now);
+        self.mark_dirty(index);
+        self.settle(index, now);
+        match disposition {
+            Disposition::Discarded(reason) => Err(reason),
+            _ if refused => Err(Discard::NoMemory),
+            _ => Ok(()),
+        }
+    }
+
+    fn syn_received_input(
+        &mut self,
+        index: u32,
+        tuple: &Tuple,
+        now: Instant,
+    ) -> Result<(), Discard> {
+        let Some(half_open) = self.table.half_open.get_mut(index) else {
+            return Err(Discard::TcpNoConnection);
+        };
+        let decided = half_open.decided;
+        match half_open.record.segment_arrives(&mut self.segment, now) {
+            SynReceivedVerdict::Remove => {
+                self.metrics.tcp.open_failures += 1;
+                self.remove_half_open(index, Some(now));
+                Ok(())
+            }
+            SynReceivedVerdict::Discard(reason) => Err(reason),
+            // Who does not know our sequence number can only have guessed.
+            _ if !decided => Err(Discard::TcpDuplicate),
+            SynReceivedVerdict::SynAckAgain => {
+                half_open.syn_ack_due = true;
+                self.mark_half_open_dirty(index);
+                Ok(())
+            }
+            SynReceivedVerdict::Acknowledge(reason) => {
+                half_open.ack_due = true;
+                self.mark_half_open_dirty(index);
+                Err(reason)
+            }
+            SynReceivedVerdict::Reset(reason) => {
+                half_open.record.write_reset(&self.segment, &mut self.slot);
+                self.answer_segment(tuple);
+                Err(reason)
+            }
+            SynReceivedVerdict::Established => {
+                let connection = self.establish(index, now)?;
+                self.connection_input(connection, now)
+            }
+        }
+    }
+
+    fn time_wait_input(
+        &mut self,
+        index: u32,
+        tuple: &Tuple,
+        addressee: Addressee,
+        now: Instant,
+    ) -> Result<(), Discard> {
+        let Some(entry) = self.table.time_wait.slots.get_mut(index) else {
+            return Err(Discard::TcpNoConnection);
+        };
+        match entry.record.segment_arrives(&self.segment, now) {
+            TimeWaitVerdict::Discard(reason) => Err(reason),
+            TimeWaitVerdict::Acknowledge(reason) => {
+                self.mark_time_wait_dirty(index);
+                Err(reason)
+            }
+            TimeWaitVerdict::Reuse { iss_floor } => {
+                let is_ours = addressee == Addressee::Us;
+                let Some(listener) = self.listeners.find(tuple.local, is_ours) else {
+                    return self.nobody(tuple, Discard::TcpNoConnection, now);
+                };
+                self.may_take_syn(listener)?;
+                self.metrics.tcp.time_waits_reused += 1;
+                self.remove_time_wait(index, now);
+                self.take_syn(listener, tuple, Some(iss_floor), now)
+            }
+        }
+    }
+
+    fn listen_input(
+        &mut self,
+        tuple: &Tuple,
+        addressee: Addressee,
+        now: Instant,
+    ) -> Result<(), Discard> {
+        let is_ours = addressee == Addressee::Us;
+        let Some(listener) = self.listeners.find(tuple.local, is_ours) else {
+            if !is_ours && !self.listeners.takes_foreign() {
+                return Err(Discard::IpDestination);
+            }
+            return self.nobody(tuple, Discard::TcpNoConnection, now);
+        };
+        match listen(&self.segment, &mut self.slot) {
+            ListenVerdict::Syn => {
+                self.may_take_syn(listener)?;
+                self.take_syn(listener, tuple, None, now)
+            }
+            ListenVerdict::Reset(reason) => {
+                self.reset_nobody(tuple, now);
+                Err(reason)
+            }
+            ListenVerdict::Discard(reason) => Err(reason),
+        }
+    }
+
+    /// Whether a listener, and the stack as a whole, has room for one more half-open connection.
+    fn may_take_syn(&self, listener: u32) -> Result<(), Discard> {
+        let listener = self.listeners.slots.get(listener);
+        if !listener.is_some_and(Listener::may_take_syn)
+            || self.table.half_open.len() >= self.config.max_half_open
+        {
+            return Err(Discard::TcpBacklogFull);
+        }
+        Ok(())
+    }
+
+    /// A segment for nobody (3.10.7.1).
+    fn nobody(&mut self, tuple: &Tuple, reason: Discard, now: Instant) -> Result<(), Discard> {
+        if closed(&self.segment, &mut self.slot) {
+            self.reset_nobody(tuple, now);
+        }
+        Err(reason)
+    }
+
+    /// Sends the reset that lies in the slot, if the rate limit lets it.
+    fn reset_nobody(&mut self, tuple: &Tuple, now: Instant) {
+        let random = self.random();
+        if self.resets.allows(tuple.remote.ip(), random, now) {
+            self.answer_segment(tuple);
+        } else {
+            self.metrics.tcp.resets_suppressed += 1;
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! OPEN, active and passive (RFC 9293, section 3.10.1), and what comes of a passive one.
+
+use crate::address::AddressClass;
+use crate::icmp::Problem;
+use crate::listener::{ListenOptions, Listener, Scope};
+use crate::tcp_sockets::{CONNECTION_COST, Holder, Linger, TcpSocket};
+use crate::timer_wheel::Timer;
+use crate::tuple::{StoredTuple, Tuple, endpoint, zone};
+use crate::{BindError, ConnectError, PendingId, SocketId, SocketKind, Stack};
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use handfast_base::Instant;
+use handfast_tcp::{Config, Connection, Readiness, State};
+use handfast_wire::SendReason;
+use handfast_wire::tcp::{TcpFlags, TcpOptions};
+
+/// How to connect.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    /// From where. An unspecified address, port 0 and `None` are chosen.
+    pub local: Option<SocketAddr>,
+    /// Connect from a port on which a listener with `reuse_address` listens.
+    pub reuse_address: bool,
+    /// Options of the connection; `None`: the stack's own.
+    pub config: Option<Arc<Config>>,
+}
+
+/// A connection request that waits for the application's decision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PendingSyn {
+    /// By which to decide.
+    pub id: PendingId,
+    /// Where the peer wants to go; with `accept_any`, any address.
+    pub local: SocketAddr,
+    /// Who asks.
+    pub remote: SocketAddr,
+}
+
+/// How to turn a connection request down.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Reject {
+    /// With a reset: nobody listens there.
+    Reset,
+    /// With an ICMP error: [`Problem::Host`], [`Problem::NoRoute`], [`Problem::Port`] or
+    /// [`Problem::Prohibited`].
+    Unreachable(Problem),
+}
+
+impl Stack {
+    // ---- active ------------------------------------------------------------------------------
+
+    /// Active OPEN: the connection is in SYN-SENT, and its SYN waits to be transmitted.
+    ///
+    /// # Errors
+    /// A [`ConnectError`], at once, for what could never succeed; nothing has changed then.
+    pub fn tcp_connect(
+        &mut self,
+        remote: SocketAddr,
+        options: ConnectOptions,
+        now: Instant,
+    ) -> Result<SocketId, ConnectError> {
+        let remote = endpoint(remote.ip(), remote.port(), zone(remote));
+        let class = AddressClass::of(remote.ip());
+        if remote.port() == 0
+            || !(class.is_host() || class == AddressClass::Loopback)
+            || self.interfaces.is_broadcast(remote.ip())
+        {
+            return Err(ConnectError::RemoteAddress);
+        }
+        if options
+            .local
+            .is_some_and(|l| l.is_ipv4() != remote.is_ipv4())
+        {
+            return Err(ConnectError::Family);
+        }
+        let iface = self.egress(remote).ok_or(ConnectError::NoRoute)?;
+        let chosen = options
+            .local
+            .map(|l| l.ip())
+            .filter(|a| !a.is_unspecified());
+        let address = match chosen {
+            Some(address) if self.interfaces.is_ours(address) => address,
+            Some(_) => return Err(ConnectError::LocalAddress),
+            None => self.source_for(remote).ok_or(ConnectError::NoRoute)?,
+        };
+        if self.budget.is_tight(CONNECTION_COST) {
+            return Err(ConnectError::NoMemory);
+        }
+        let local_zone = options.local.map_or(0, zone);
+        let local_zone = if local_zone == 0 { iface.0 } else { local_zone };
+        let tuple_from = |port| Tuple {
+            local: endpoint(address, port, local_zone),
+            remote,
+        };
+        let port = match options.local.map_or(0, |l| l.port()) {
+            0 => {
+                let random = self.random();
+                let (table, listeners) = (&self.table, &self.listeners);
+                let port = self.ports.as_mut().map(|ports| {
+                    ports.allocate(address, Some(remote), random, |port| {
+                        let tuple = tuple_from(port);
+                        table.owner_of(&tuple).is_some() || listeners.covers(tuple.local)
+                    })
+                });
+                match port {
+                    Some(Ok(port)) => port,
+                    _ => return Err(ConnectError::NoPorts),
+                }
+            }
+            port => {
+                let tuple = tuple_from(port);
+                let listener = Scope::Address(address);
+                let taken = self
+                    .listeners
+                    .conflicts(listener, port, options.reuse_address);
+                if taken || self.table.owner_of(&tuple).is_some() {
+                    return Err(ConnectError::AddressInUse);
+                }
+                port
+            }
+        };
+        let tuple = tuple_from(port);
+        let iss = self
+            .isn
+            .initial_sequence_number(tuple.local, tuple.remote, now);
+        let offset = self.isn.timestamp_offset(address, remote.ip());
+        let path = self.path(iface, remote.ip(), now);
+        let config = options
+            .config
+            .unwrap_or_else(|| Arc::clone(&self.config.tcp));
+        let index = self.insert_connection(
+            TcpSocket {
+                connection: Connection::open(config, path, iss, offset, now),
+                tuple: StoredTuple::new(&tuple),
+                tag: self.table.demux.tag(&tuple),
+                timer: Timer::new(),
+                iface,
+                flow_label: self.flow_label(&tuple),
+                charged: 0,
+                linger: Linger::Background,
+                hop_limit: self.config.hop_limit,
+                traffic_class: self.config.traffic_class,
+                state: State::Closed,
+                events: Readiness::empty(),
+                holder: Holder::Application,
+                dirty: false,
+                starved: false,
+            },
+            None,
+        );
+        self.metrics.tcp.opens += 1;
+        self.mark_dirty(index);
+        self.settle(index, now);
+        Ok(SocketId {
+            kind: SocketKind::Tcp,
+            index,
+            generation: self.table.connections.generation(index),
+        })
+    }
+
+    // ---- passive -----------------------------------------------------------------------------
+
+    /// Passive OPEN: SYNs to the address and port make connections, which
+    /// [`tcp_accept`](Stack::tcp_accept) hands out.
+    ///
+    /// # Errors
+    /// A [`BindError`]; nothing has changed then.
+    pub fn tcp_listen(&mut self, options: ListenOptions) -> Result<SocketId, BindError> {
+        let wildcard = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
+        let asked = options.local.unwrap_or(wildcard);
+        let mut local = endpoint(asked.ip(), asked.port(), zone(asked));
+        let scope = Scope::of(&options);
+        if let Scope::Address(address) = scope
+            && !self.interfaces.is_ours(address)
+        {
+            return Err(BindError::LocalAddress);
+        }
+        if self.budget.is_tight(0) {
+            return Err(BindError::NoMemory);
+        }
+        if local.port() == 0 && scope != Scope::Foreign {
+            let random = self.random();
+            let (table, listeners) = (&self.table, &self.listeners);
+            let port = self.ports.as_mut().map(|ports| {
+                ports.allocate(local.ip(), None, random, |port| {
+                    listeners.conflicts(scope, port, false) || table.uses_port(scope, port)
+                })
+            });
+            match port {
+                Some(Ok(port)) => local.set_port(port),
+                _ => return Err(BindError::NoPorts),
+            }
+        } else {
+            let port = local.port();
+            let reuse = options.reuse_address;
+            if self.listeners.conflicts(scope, port, reuse)
+                || !reuse && scope != Scope::Foreign && self.table.uses_port(scope, port)
+            {
+                return Err(BindError::AddressInUse);
+            }
+        }
+        let config = options.config.clone();
+        let index = self.listeners.insert(Listener {
+            scope,
+            local,
+            config: config.unwrap_or_else(|| Arc::clone(&self.config.tcp)),
+            options,
+            half_open: 0,
+            accept_queue: VecDeque::new(),
+            undecided: VecDeque::new(),
+            events: Readiness::empty(),
+        });
+        Ok(SocketId {
+            kind: SocketKind::Listener,
+            index,
+            generation: self.listeners.slots.generation(index),
+        })
+    }
+
+    /// Where a listener listens.
+    pub fn tcp_listener_addr(&self, listener: SocketId) -> Option<SocketAddr> {
+        let index = self.listener_index(listener)?;
+        self.listeners.slots.get(index).map(|l| l.local)
+    }
+
+    /// The next connection whose handshake is complete; `None` when none waits. It may have ended
+    /// since.
+    pub fn tcp_accept(&mut self, listener: SocketId) -> Option<SocketId> {
+        let at = self.listener_index(listener)?;
+        let index = self.listeners.slots.get_mut(at)?.accept_queue.pop_front()?;
+        let id = SocketId {
+            kind: SocketKind::Tcp,
+            index,
+            generation: self.table.connections.generation(index),
+        };
+        let socket = self.table.connections.get_mut(index)?;
+        socket.holder = Holder::Application;
+        // What happened before anybody could be told.
+        socket.events = socket.connection.poll_readiness();
+        if !socket.events.is_empty() {
+            self.ready.push_back(id);
+        }
+        Some(id)
+    }
+
+    /// Stops listening. What has not been accepted is reset.
+    pub fn tcp_close_listener(&mut self, listener: SocketId, now: Instant) -> bool {
+        let Some(at) = self.listener_index(listener) else {
+            return false;
+        };
+        let half_open: alloc::vec::Vec<u32> = self
+            .table
+            .half_open
+            .iter()
+            .filter(|(_, h)| h.listener == at)
+            .map(|(index, _)| index)
+            .collect();
+        for index in half_open {
+            self.reset_half_open(index, now);
+        }
+        let Some(removed) = self.listeners.remove(at) else {
+            return false;
+        };
+        for index in removed.accept_queue {
+            if let Some(socket) = self.table.connections.get_mut(index) {
+                socket.holder = Holder::Nobody;
+                socket.connection.abort();
+                self.mark_dirty(index);
+                self.settle(index, now);
+            }
+        }
+        true
+    }
+
+    // ---- decisions ---------------------------------------------------------------------------
+
+    /// The next connection request of a listener with
+    /// [`pending`](ListenOptions::pending) that waits for a decision. It waits for as long as
+    /// peers repeat a SYN (130 s); no second one comes of a repetition.
+    pub fn tcp_pending(&mut self, listener: SocketId) -> Option<PendingSyn> {
+        let at = self.listener_index(listener)?;
+        loop {
+            let id = self.listeners.slots.get_mut(at)?.undecided.pop_front()?;
+            if self.table.half_open.is_live(id.index, id.generation) {
+                let tuple = self.table.half_open.get(id.index)?.tuple.get();
+                return Some(PendingSyn {
+                    id,
+                    local: tuple.local,
+                    remote: tuple.remote,
+                });
+            }
+        }
+    }
+
+    /// Goes on with the handshake. False when the request is no longer there.
+    pub fn tcp_pending_accept(&mut self, id: PendingId) -> bool {
+        let Some(index) = self.undecided(id) else {
+            return false;
+        };
+        if let Some(half_open) = self.table.half_open.get_mut(index) {
+            half_open.decided = true;
+            half_open.syn_ack_due = true;
+        }
+        self.mark_half_open_dirty(index);
+        true
+    }
+
+    /// Turns the request down. False when it is no longer there.
+    pub fn tcp_pending_reject(&mut self, id: PendingId, reject: Reject, now: Instant) -> bool {
+        let Some(index) = self.undecided(id) else {
+            return false;
+        };
+        match reject {
+            Reject::Reset => self.reset_half_open(index, now),
+            Reject::Unreachable(code) => {
+                if let Some(half_open) = self.table.half_open.get(index) {
+                    let (tuple, irs) = (half_open.tuple.get(), half_open.irs);
+                    self.answer_unreachable(&tuple, irs, code);
+                }
+                self.remove_half_open(index, Some(now));
+            }
+        }
+        true
+    }
+
+    /// Forgets the request without a word, as if its SYN had been lost: the peer will ask again.
+    /// False when it is no longer there.
+    pub fn tcp_pending_ignore(&mut self, id: PendingId, now: Instant) -> bool {
+        let index = self.undecided(id);
+        if let Some(index) = index {
+            self.remove_half_open(index, Some(now));
+        }
+        index.is_some()
+    }
+
+    /// Forgets a half-open connection and tells the peer so.
+    fn reset_half_open(&mut self, index: u32, now: Instant) {
+        if let Some(half_open) = self.table.half_open.get(index) {
+            let tuple = half_open.tuple.get();
+            // What acknowledges its SYN, whether or not it has seen ours.
+            half_open.record.write_ack(now, &mut self.slot);
+            self.slot.header.flags = TcpFlags::RST | TcpFlags::ACK;
+            self.slot.header.window = 0;
+            self.slot.header.options = TcpOptions::default();
+            self.slot.reason = SendReason::ResetClosed;
+            self.answer_segment(&tuple);
+        }
+        self.remove_half_open(index, Some(now));
+    }
+
+    fn undecided(&self, id: PendingId) -> Option<u32> {
+        let is_there = self.table.half_open.is_live(id.index, id.generation);
+        let half_open = self.table.half_open.get(id.index).filter(|_| is_there)?;
+        (!half_open.decided).then_some(id.index)
+    }
+
+    pub(crate) fn listener_index(&self, id: SocketId) -> Option<u32> {
+        (id.kind == SocketKind::Listener && self.listeners.slots.is_live(id.index, id.generation))
+            .then_some(id.index)
+    }
+}

@@ -1,0 +1,268 @@
+//! Connections at rest, and what every event on one of them leads to.
+
+use crate::demux::{Owner, Tag};
+use crate::interface::Work;
+use crate::time_wait_table::TimeWaitEntry;
+use crate::timer_wheel::Timer;
+use crate::tuple::StoredTuple;
+use crate::{IfaceId, SocketId, SocketKind, Stack, TraceEvent};
+use core::mem::size_of;
+use handfast_base::{Duration, Instant};
+use handfast_tcp::{Connection, ConnectionError, Readiness, State};
+
+/// A connection with what the stack must know of it.
+#[derive(Debug)]
+pub(crate) struct TcpSocket {
+    pub(crate) connection: Connection,
+    pub(crate) tuple: StoredTuple,
+    pub(crate) tag: Tag,
+    pub(crate) timer: Timer,
+    pub(crate) iface: IfaceId,
+    pub(crate) flow_label: u32,
+    pub(crate) charged: u32,
+    pub(crate) linger: Linger,
+    pub(crate) hop_limit: u8,
+    pub(crate) traffic_class: u8,
+    /// The state after the last event; the connection's own when it has settled.
+    pub(crate) state: State,
+    pub(crate) events: Readiness,
+    pub(crate) holder: Holder,
+    /// On its interface's list of those that have output.
+    pub(crate) dirty: bool,
+    /// The application was told that there is no memory for its data.
+    pub(crate) starved: bool,
+}
+
+/// Who has a claim on a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Holder {
+    /// It waits in its listener's accept queue.
+    Listener,
+    /// The application has its handle.
+    Application,
+    /// Nobody: it goes as soon as it has ended.
+    Nobody,
+}
+
+/// What closing does with data that has not been acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Linger {
+    /// It is sent in the background.
+    Background,
+    /// It is given this long; zero resets at once.
+    For(Duration),
+    /// It is given until then.
+    Until(Instant),
+}
+
+/// What a connection costs beside its payload, its place in the table included.
+pub(crate) const CONNECTION_COST: usize = size_of::<TcpSocket>() + 32;
+
+impl TcpSocket {
+    /// When something is due.
+    #[inline]
+    fn deadline(&self) -> Option<Instant> {
+        let own = self.connection.poll_timeout();
+        match self.linger {
+            Linger::Until(at) => Some(own.map_or(at, |own| own.min(at))),
+            _ => own,
+        }
+    }
+
+    #[inline]
+    fn has_ended(&self) -> bool {
+        matches!(self.state, State::Closed | State::TimeWait)
+    }
+}
+
+/// Keys of the timer wheel: kind and index.
+pub(crate) const CONNECTION_TIMER: u64 = 0;
+pub(crate) const SYN_RECEIVED_TIMER: u64 = 1 << 32;
+pub(crate) const TIME_WAIT_TIMER: u64 = 2 << 32;
+
+impl Stack {
+    /// Stores a connection and gives it its place in the table, instead of `replaces` if that is
+    /// there.
+    pub(crate) fn insert_connection(&mut self, socket: TcpSocket, replaces: Option<Owner>) -> u32 {
+        let (tag, port) = (socket.tag, socket.tuple.local_port());
+        let index = self.table.connections.insert(socket);
+        let owner = Owner::Connection(index);
+        match replaces {
+            Some(old) => _ = self.table.demux.replace(tag, old, owner),
+            None => self.table.demux.insert(tag, port, owner),
+        }
+        index
+    }
+
+    /// Puts a connection on its interface's list of those that have output.
+    #[inline]
+    pub(crate) fn mark_dirty(&mut self, index: u32) {
+        if let Some(socket) = self.table.connections.get_mut(index)
+            && !socket.dirty
+            && let Some(iface) = self.interfaces.get_mut(socket.iface)
+        {
+            socket.dirty = true;
+            iface.dirty.push_back(Work::Connection(index));
+        }
+    }
+
+    /// After any input, call or output: accounts, tells, arms, and buries.
+    #[inline]
+    pub(crate) fn settle(&mut self, index: u32, now: Instant) {
+        let generation = self.table.connections.generation(index);
+        let Some(socket) = self.table.connections.get_mut(index) else {
+            return;
+        };
+        let held = socket.connection.memory() + CONNECTION_COST;
+        self.budget.settle(&mut socket.charged, held);
+        if socket.holder == Holder::Application {
+            let happened = socket.connection.poll_readiness();
+            if !happened.is_empty() {
+                if socket.events.is_empty() {
+                    self.ready.push_back(SocketId {
+                        kind: SocketKind::Tcp,
+                        index,
+                        generation,
+                    });
+                }
+                socket.events |= happened;
+            }
+        }
+        if socket.connection.state() != socket.state {
+            self.state_changed(index, now);
+        } else if socket.has_ended() {
+            self.bury_if_done(index);
+        } else if let Some(at) = socket.deadline() {
+            let key = CONNECTION_TIMER | u64::from(index);
+            self.wheel.schedule(&mut socket.timer, key, at);
+        }
+        if !self.starved.is_empty() && !self.budget.is_tight(0) {
+            self.feed_starved();
+        }
+    }
+
+    /// The connection is in another state than the stack knew.
+    fn state_changed(&mut self, index: u32, now: Instant) {
+        let Some(socket) = self.table.connections.get_mut(index) else {
+            return;
+        };
+        let (from, to) = (socket.state, socket.connection.state());
+        socket.state = to;
+        let tuple = socket.tuple.get();
+        self.trace.push(|| TraceEvent::State {
+            at: now,
+            local: tuple.local,
+            remote: tuple.remote,
+            from,
+            to,
+        });
+        match to {
+            State::Closed => {
+                let counters = &mut self.metrics.tcp;
+                counters.open_failures +=
+                    u64::from(matches!(from, State::SynSent | State::SynReceived));
+                match socket.connection.error() {
+                    Some(ConnectionError::Reset) => counters.connections_reset += 1,
+                    Some(ConnectionError::TimedOut) => counters.connections_timed_out += 1,
+                    _ => {}
+                }
+                let key = CONNECTION_TIMER | u64::from(index);
+                self.wheel.cancel(&mut socket.timer, key);
+                let port = socket.tuple.local_port();
+                self.table
+                    .demux
+                    .remove(socket.tag, port, Owner::Connection(index));
+                self.bury_if_done(index);
+            }
+            State::TimeWait => self.enter_time_wait(index, now),
+            _ => {
+                if let Some(at) = socket.deadline() {
+                    let key = CONNECTION_TIMER | u64::from(index);
+                    self.wheel.schedule(&mut socket.timer, key, at);
+                }
+            }
+        }
+    }
+
+    /// Hands the tuple over to a TIME-WAIT record. The connection itself stays only as long as
+    /// somebody may want to read from it.
+    fn enter_time_wait(&mut self, index: u32, now: Instant) {
+        let Some(socket) = self.table.connections.get_mut(index) else {
+            return;
+        };
+        let key = CONNECTION_TIMER | u64::from(index);
+        self.wheel.cancel(&mut socket.timer, key);
+        let (tag, port) = (socket.tag, socket.tuple.local_port());
+        let old = Owner::Connection(index);
+        let record = socket.connection.time_wait(now);
+        let entry = record.map(|record| TimeWaitEntry {
+            tuple: StoredTuple::new(&socket.tuple.get()),
+            tag,
+            iface: socket.iface,
+            timer: Timer::new(),
+            ack_due: false,
+            record,
+        });
+        match entry {
+            Some(entry) if self.table.time_wait.capacity() > 0 => {
+                let new = self.insert_time_wait(entry, now);
+                self.table.demux.replace(tag, old, Owner::TimeWait(new));
+            }
+            _ => _ = self.table.demux.remove(tag, port, old),
+        }
+        self.bury_if_done(index);
+    }
+
+    /// Frees a connection that has ended, has nothing left to send, and that nobody holds.
+    pub(crate) fn bury_if_done(&mut self, index: u32) {
+        let done = self.table.connections.get(index).is_some_and(|socket| {
+            socket.has_ended() && socket.holder == Holder::Nobody && !socket.dirty
+        });
+        if done && let Some(mut socket) = self.table.connections.remove(index) {
+            self.wheel
+                .cancel(&mut socket.timer, CONNECTION_TIMER | u64::from(index));
+            self.budget.refund(socket.charged as usize);
+        }
+    }
+
+    /// The connection's entry in the wheel has come, perhaps early.
+    pub(crate) fn connection_timer(&mut self, index: u32, now: Instant) {
+        let Some(socket) = self.table.connections.get_mut(index) else {
+            return;
+        };
+        if socket.deadline().is_some_and(|at| at <= now) {
+            if let Linger::Until(at) = socket.linger
+                && at <= now
+            {
+                socket.linger = Linger::Background;
+                socket.connection.abort();
+            }
+            socket.connection.timeout(now);
+            self.mark_dirty(index);
+        }
+        self.settle(index, now);
+    }
+
+    /// Memory is there again for those who were refused.
+    #[cold]
+    fn feed_starved(&mut self) {
+        for id in core::mem::take(&mut self.starved) {
+            if self.table.connections.is_live(id.index, id.generation)
+                && let Some(socket) = self.table.connections.get_mut(id.index)
+            {
+                socket.starved = false;
+                if socket.events.is_empty() {
+                    self.ready.push_back(id);
+                }
+                socket.events |= Readiness::WRITABLE;
+            }
+        }
+    }
+
+    /// The index of a connection whose handle the application holds.
+    #[inline]
+    pub(crate) fn connection_index(&self, id: SocketId) -> Option<u32> {
+        (id.kind == SocketKind::Tcp && self.table.connections.is_live(id.index, id.generation))
+            .then_some(id.index)
+    }
+}

@@ -1,0 +1,265 @@
+//! The way down: from those who have output to the packets of a batch.
+
+use crate::interface::Work;
+use crate::tcp_sockets::SYN_RECEIVED_TIMER;
+use crate::tuple::Tuple;
+use crate::{IfaceId, Stack, TcpMetrics};
+use handfast_base::Instant;
+use handfast_tcp::SegmentSlot;
+use handfast_wire::tcp::TcpFlags;
+use handfast_wire::{Batch, Checksum, IpHeader, Packet, Protocol};
+
+/// Octets that one connection may send before the next one has its turn.
+const QUANTUM: u32 = 16 * 1024;
+/// Packets that travel inside the stack in one go.
+const LOCAL_BATCH: usize = 64;
+/// Goes in one call, so that two local ends cannot keep the caller for ever.
+const LOCAL_ROUNDS: usize = 16;
+
+/// What an IP header needs beside the tuple.
+#[derive(Clone, Copy)]
+struct Fields {
+    hop_limit: u8,
+    traffic_class: u8,
+    flow_label: u32,
+    checksum: Checksum,
+}
+
+impl Stack {
+    /// Appends what is to leave by `iface` now to `out`, as far as there is room, and returns how
+    /// many packets that were. What does not fit stays, and is offered again.
+    ///
+    /// Those with output have it in turns of 16 KiB, so that one bulk flow does not delay
+    /// another's small packets. Also carries what goes from one local address to another.
+    pub fn poll_transmit(&mut self, iface: IfaceId, now: Instant, out: &mut Batch) -> usize {
+        self.deliver_locally(now);
+        if iface == IfaceId::LOOPBACK {
+            return 0;
+        }
+        self.drain(iface, now, out)
+    }
+
+    /// Carries packets that are addressed to ourselves; they never see a link.
+    pub(crate) fn deliver_locally(&mut self, now: Instant) {
+        for _ in 0..LOCAL_ROUNDS {
+            let waits = self.interfaces.get(IfaceId::LOOPBACK);
+            if !waits.is_some_and(|i| i.has_output()) {
+                return;
+            }
+            // Taken out while it is in use, because receiving needs all of the stack.
+            let mut batch = self.local.take().unwrap_or_else(|| Batch::new(LOCAL_BATCH));
+            self.drain(IfaceId::LOOPBACK, now, &mut batch);
+            for packet in batch.packets_mut() {
+                self.receive(IfaceId::LOOPBACK, packet, now);
+            }
+            batch.clear();
+            self.local = Some(batch);
+        }
+    }
+
+    fn drain(&mut self, id: IfaceId, now: Instant, out: &mut Batch) -> usize {
+        let before = out.len();
+        self.drain_answers(id, out);
+        while !out.is_full() {
+            let Some(iface) = self.interfaces.get_mut(id) else {
+                break;
+            };
+            let Some(work) = iface.dirty.pop_front() else {
+                break;
+            };
+            let has_more = match work {
+                Work::Connection(index) => self.transmit_connection(index, id, now, out),
+                Work::SynReceived(index) => self.transmit_half_open(index, now, out),
+                Work::TimeWait(index) => self.transmit_time_wait(index, now, out),
+            };
+            if has_more && let Some(iface) = self.interfaces.get_mut(id) {
+                iface.dirty.push_back(work);
+            }
+        }
+        let sent = out.packets().get(before..).unwrap_or(&[]);
+        if let Some(iface) = self.interfaces.get_mut(id) {
+            iface.metrics.packets_out += sent.len() as u64;
+            iface.metrics.octets_out += sent.iter().map(|p| u64::from(p.len())).sum::<u64>();
+        }
+        sent.len()
+    }
+
+    fn drain_answers(&mut self, id: IfaceId, out: &mut Batch) {
+        let Some(iface) = self.interfaces.get_mut(id) else {
+            return;
+        };
+        let mut taken = 0;
+        for packet in iface.answers.packets_mut() {
+            let Some(slot) = out.push_slot() else {
+                break;
+            };
+            core::mem::swap(slot, packet);
+            taken += 1;
+        }
+        iface.answers.consume(taken);
+    }
+
+    /// One connection's turn; true when it is to have another.
+    fn transmit_connection(
+        &mut self,
+        index: u32,
+        id: IfaceId,
+        now: Instant,
+        out: &mut Batch,
+    ) -> bool {
+        let Some(socket) = self.table.connections.get_mut(index) else {
+            return false;
+        };
+        if socket.iface != id {
+            // The route has changed since it was put on the list.
+            socket.dirty = false;
+            self.mark_dirty(index);
+            return false;
+        }
+        let tuple = socket.tuple.get();
+        let fields = Fields {
+            hop_limit: socket.hop_limit,
+            traffic_class: socket.traffic_class,
+            flow_label: socket.flow_label,
+            checksum: self.interfaces.checksum(id),
+        };
+        let mut octets = 0;
+        let has_more = loop {
+            if octets >= QUANTUM {
+                break true;
+            }
+            let Some(packet) = out.push_slot() else {
+                break true;
+            };
+            if !socket.connection.poll_transmit(now, &mut self.slot) {
+                out.unpush();
+                break false;
+            }
+            write_segment(
+                packet,
+                &mut self.slot,
+                &tuple,
+                fields,
+                &mut self.metrics.tcp,
+            );
+            octets += packet.len();
+        };
+        socket.dirty = has_more;
+        self.settle(index, now);
+        has_more
+    }
+
+    fn transmit_half_open(&mut self, index: u32, now: Instant, out: &mut Batch) -> bool {
+        let Some(half_open) = self.table.half_open.get(index) else {
+            return false;
+        };
+        let tuple = half_open.tuple.get();
+        let id = half_open.iface;
+        let path = self.path(id, tuple.remote.ip(), now);
+        let fields = self.fields(id);
+        let (Some(half_open), slot) = (self.table.half_open.get_mut(index), &mut self.slot) else {
+            return false;
+        };
+        let Some(listener) = self.listeners.slots.get(half_open.listener) else {
+            return false;
+        };
+        let config = &listener.config;
+        if half_open.syn_ack_due {
+            let Some(packet) = out.push_slot() else {
+                return true;
+            };
+            half_open.record.write_syn_ack(now, config, path, slot);
+            write_segment(packet, slot, &tuple, fields, &mut self.metrics.tcp);
+            half_open.syn_ack_due = false;
+            let key = SYN_RECEIVED_TIMER | u64::from(index);
+            let at = half_open.record.poll_timeout();
+            self.wheel.schedule(&mut half_open.timer, key, at);
+        }
+        if half_open.ack_due {
+            let Some(packet) = out.push_slot() else {
+                return true;
+            };
+            half_open.record.write_ack(now, slot);
+            write_segment(packet, slot, &tuple, fields, &mut self.metrics.tcp);
+            half_open.ack_due = false;
+        }
+        half_open.dirty = false;
+        false
+    }
+
+    fn transmit_time_wait(&mut self, index: u32, now: Instant, out: &mut Batch) -> bool {
+        let Some(entry) = self.table.time_wait.slots.get(index) else {
+            return false;
+        };
+        let fields = self.fields(entry.iface);
+        let Some(entry) = self.table.time_wait.slots.get_mut(index) else {
+            return false;
+        };
+        if entry.ack_due {
+            let Some(packet) = out.push_slot() else {
+                return true;
+            };
+            entry.record.write_ack(now, &mut self.slot);
+            let tuple = entry.tuple.get();
+            write_segment(
+                packet,
+                &mut self.slot,
+                &tuple,
+                fields,
+                &mut self.metrics.tcp,
+            );
+            entry.ack_due = false;
+        }
+        false
+    }
+
+    /// Queues the segment in the slot, which belongs to no connection, towards `tuple.remote`.
+    pub(crate) fn answer_segment(&mut self, tuple: &Tuple) {
+        let Some(id) = self.egress(tuple.remote) else {
+            return;
+        };
+        let fields = self.fields(id);
+        let Some(iface) = self.interfaces.get_mut(id) else {
+            return;
+        };
+        match iface.answers.push_slot() {
+            Some(packet) => {
+                write_segment(packet, &mut self.slot, tuple, fields, &mut self.metrics.tcp);
+            }
+            None => iface.metrics.answers_lost += 1,
+        }
+    }
+
+    /// What a packet carries that belongs to no connection.
+    fn fields(&self, id: IfaceId) -> Fields {
+        Fields {
+            hop_limit: self.config.hop_limit,
+            traffic_class: self.config.traffic_class,
+            flow_label: 0,
+            checksum: self.interfaces.checksum(id),
+        }
+    }
+}
+
+/// From a segment to a packet; the slot's text moves.
+#[inline]
+fn write_segment(
+    packet: &mut Packet,
+    slot: &mut SegmentSlot,
+    tuple: &Tuple,
+    fields: Fields,
+    counters: &mut TcpMetrics,
+) {
+    let mut ip = IpHeader::new(tuple.local.ip(), tuple.remote.ip(), Protocol::TCP);
+    ip.hop_limit = fields.hop_limit;
+    ip.traffic_class = fields.traffic_class;
+    ip.flow_label = fields.flow_label;
+    slot.header.source_port = tuple.local.port();
+    slot.header.destination_port = tuple.remote.port();
+    core::mem::swap(&mut packet.payload, &mut slot.payload);
+    packet.reason = slot.reason;
+    packet.write_tcp(&ip, &slot.header, slot.gso_size, fields.checksum);
+    counters.segments_out += 1;
+    counters.retransmissions += u64::from(slot.reason.is_retransmission());
+    counters.resets_out += u64::from(slot.header.flags.contains(TcpFlags::RST));
+}
