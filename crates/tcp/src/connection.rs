@@ -292,6 +292,12 @@ impl Connection {
         self.path
     }
 
+    /// RCV.NXT: the sequence number that follows what has arrived in order.
+    #[inline]
+    pub fn rcv_nxt(&self) -> SeqNumber {
+        self.tcb.rcv_nxt
+    }
+
     /// Octets of payload held: queued to send, unread, and out of order.
     pub fn memory(&self) -> usize {
         self.active.as_deref().map_or(0, |a| {
