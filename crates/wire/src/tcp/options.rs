@@ -27,6 +27,7 @@ mod kind {
 
 impl TcpOptions {
     /// As [`parse`](TcpOptions::parse), without its short cuts.
+    #[inline(never)]
     pub(super) fn parse_each(mut octets: &[u8]) -> Result<TcpOptions, Discard> {
         let mut options = TcpOptions::default();
         loop {
@@ -94,6 +95,7 @@ impl TcpOptions {
     }
 
     /// The options as they go onto the wire, zero-padded to a multiple of 4, and their length.
+    #[inline(never)]
     pub(super) fn to_octets(self) -> ([u8; ROOM], usize) {
         let mut w = Writer {
             octets: [0; ROOM],

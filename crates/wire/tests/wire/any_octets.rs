@@ -120,7 +120,7 @@ fn valid() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(4 * ProptestConfig::default().cases))]
 
     #[test]
     fn random(octets in vec(any::<u8>(), 0..200), virtio: [u8; 10], len in 0u32..200_000) {
