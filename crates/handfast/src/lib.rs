@@ -1,1 +1,45 @@
 //! A complete TCP/IP stack in user space, with sockets shaped like tokio's.
+//!
+//! ```text
+//!   your tasks        TcpListener, TcpStream, UdpSocket     (tokio's method names)
+//!                          |  a Net: a cheap handle
+//!                     Engine: stack + links + wakers        (no clock, no thread, no fd)
+//!                          |
+//!        Host: real clock, a thread, epoll      or      a simulation: virtual time, a seed
+//!                          |
+//!                     Link: TUN, memory, impaired ...
+//! ```
+//!
+//! With the `host` feature, a [`Host`] drives an engine in real time; `handfast-sim` drives the
+//! same engine, and so the same sockets, on virtual time.
+#![forbid(unsafe_code)]
+
+mod engine;
+mod error;
+#[cfg(feature = "host")]
+pub mod host;
+mod links;
+mod metrics;
+mod net;
+mod pending_syn;
+mod split;
+mod tcp_listener;
+mod tcp_stream;
+mod waiters;
+
+pub use engine::{Engine, Environment, Next};
+#[cfg(feature = "host")]
+pub use host::Host;
+pub use metrics::Metric;
+pub use net::Net;
+pub use pending_syn::PendingSyn;
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use tcp_listener::{TcpListener, TcpListenerBuilder};
+pub use tcp_stream::{TcpConnector, TcpStream};
+
+pub use handfast_base as base;
+pub use handfast_link as link;
+pub use handfast_stack as stack;
+pub use handfast_tcp::{Config, ConnectionError, KeepAlive, Readiness, State, TcpInfo};
+pub use handfast_trace as trace;
+pub use handfast_wire as wire;

@@ -1,0 +1,54 @@
+//! The stack's errors as `std::io::Error`s of the kind an application expects.
+
+use handfast_stack::{BindError, ConnectError};
+use handfast_tcp::{ConnectionError, NetError, SendError};
+use std::io::{Error, ErrorKind};
+
+pub(crate) fn from_connection(why: ConnectionError) -> Error {
+    let kind = match why {
+        ConnectionError::Refused => ErrorKind::ConnectionRefused,
+        ConnectionError::Reset => ErrorKind::ConnectionReset,
+        ConnectionError::TimedOut => ErrorKind::TimedOut,
+        ConnectionError::Aborted => ErrorKind::ConnectionAborted,
+        ConnectionError::Unreachable(NetError::NetworkUnreachable) => ErrorKind::NetworkUnreachable,
+        ConnectionError::Unreachable(_) => ErrorKind::HostUnreachable,
+        _ => ErrorKind::Other,
+    };
+    Error::new(kind, why)
+}
+
+pub(crate) fn from_send(why: SendError) -> Error {
+    match why {
+        SendError::Dead(Some(why)) => from_connection(why),
+        _ => Error::new(ErrorKind::BrokenPipe, why),
+    }
+}
+
+pub(crate) fn from_connect(why: ConnectError) -> Error {
+    let kind = match why {
+        ConnectError::RemoteAddress | ConnectError::Family => ErrorKind::InvalidInput,
+        ConnectError::NoRoute => ErrorKind::NetworkUnreachable,
+        ConnectError::LocalAddress => ErrorKind::AddrNotAvailable,
+        ConnectError::AddressInUse => ErrorKind::AddrInUse,
+        ConnectError::NoPorts => ErrorKind::AddrNotAvailable,
+        ConnectError::NoMemory => ErrorKind::OutOfMemory,
+        _ => ErrorKind::Other,
+    };
+    Error::new(kind, why)
+}
+
+pub(crate) fn from_bind(why: BindError) -> Error {
+    let kind = match why {
+        BindError::LocalAddress => ErrorKind::AddrNotAvailable,
+        BindError::AddressInUse => ErrorKind::AddrInUse,
+        BindError::NoPorts => ErrorKind::AddrNotAvailable,
+        BindError::NoMemory => ErrorKind::OutOfMemory,
+        _ => ErrorKind::Other,
+    };
+    Error::new(kind, why)
+}
+
+/// The socket, or the interface under it, is gone.
+pub(crate) fn gone() -> Error {
+    Error::new(ErrorKind::NotConnected, "the socket is closed")
+}

@@ -1,0 +1,133 @@
+use super::Host;
+use super::driver::{Driver, RealTime};
+use crate::Engine;
+use handfast_link::Link;
+use handfast_stack::address::{AddressPrefix, IfaceId};
+use handfast_stack::route::{Route, RouteError};
+use handfast_stack::{InterfaceError, Stack, StackConfig, TraceEvent};
+use handfast_tcp::Config;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+/// What a [`Host`] is made of.
+#[derive(Default)]
+pub struct HostBuilder {
+    config: StackConfig,
+    links: Vec<(Box<dyn Link>, Vec<AddressPrefix>)>,
+    gateways: Vec<IpAddr>,
+    trace: Option<Box<dyn FnMut(TraceEvent) + Send>>,
+}
+
+/// Why a host could not be started.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HostError {
+    /// The system refused: entropy, a descriptor, a thread.
+    System(io::Error),
+    /// An interface was refused.
+    Interface(InterfaceError),
+    /// A gateway was refused.
+    Gateway(IpAddr, RouteError),
+}
+
+impl fmt::Display for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HostError::System(e) => write!(f, "cannot start the stack's thread: {e}"),
+            HostError::Interface(e) => write!(f, "cannot add the interface: {e}"),
+            HostError::Gateway(ip, e) => write!(f, "cannot use {ip} as a gateway: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for HostError {}
+
+impl HostBuilder {
+    /// Limits and defaults of the stack.
+    pub fn stack(mut self, config: StackConfig) -> HostBuilder {
+        self.config = config;
+        self
+    }
+
+    /// Options of connections that name none.
+    pub fn tcp(mut self, config: impl Into<Arc<Config>>) -> HostBuilder {
+        self.config.tcp = config.into();
+        self
+    }
+
+    /// A link as an interface with these addresses.
+    pub fn link(
+        mut self,
+        link: impl Link + 'static,
+        addresses: impl IntoIterator<Item = AddressPrefix>,
+    ) -> HostBuilder {
+        self.links
+            .push((Box::new(link), addresses.into_iter().collect()));
+        self
+    }
+
+    /// A default route over the first interface, by way of `gateway`. On a point-to-point link
+    /// such as a TUN the unspecified address (`0.0.0.0`, `::`) means: straight into the link.
+    pub fn gateway(mut self, gateway: IpAddr) -> HostBuilder {
+        self.gateways.push(gateway);
+        self
+    }
+
+    /// Hands state changes and discards to `sink`, which must not block.
+    pub fn trace(mut self, sink: impl FnMut(TraceEvent) + Send + 'static) -> HostBuilder {
+        self.trace = Some(Box::new(sink));
+        self
+    }
+
+    /// Starts the host.
+    ///
+    /// # Errors
+    /// A [`HostError`]; nothing is left behind then.
+    pub fn start(mut self) -> Result<Host, HostError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|e| HostError::System(io::Error::other(e)))?;
+        if self.trace.is_some() && self.config.trace == 0 {
+            self.config.trace = 65_536;
+        }
+        let driver = Arc::new(Driver::new().map_err(HostError::System)?);
+        let stack = Stack::new(self.config, seed);
+        let engine = Arc::new(Engine::new(stack, Box::new(RealTime(driver.clone()))));
+        engine.set_trace(self.trace);
+        let mut first: Option<IfaceId> = None;
+        for (link, addresses) in self.links {
+            let id = engine
+                .attach(link, &addresses)
+                .map_err(HostError::Interface)?;
+            first.get_or_insert(id);
+        }
+        for gateway in self.gateways {
+            let iface = first.unwrap_or(IfaceId::LOOPBACK);
+            let all = match gateway {
+                IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            };
+            let route = Route {
+                prefix: AddressPrefix::new(all, 0)
+                    .map_err(InterfaceError::Address)
+                    .map_err(HostError::Interface)?,
+                gateway: (!gateway.is_unspecified()).then_some(gateway),
+                iface,
+                metric: 0,
+            };
+            engine
+                .with_stack(|stack, now| stack.add_route(route, now))
+                .map_err(|e| HostError::Gateway(gateway, e))?;
+        }
+        Host::start(engine, driver).map_err(HostError::System)
+    }
+}
+
+impl fmt::Debug for HostBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostBuilder")
+            .field("links", &self.links.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,271 @@
+//! The sockets over one host's own addresses, in real time, under tokio.
+#![cfg(all(feature = "host", feature = "tokio"))]
+
+use handfast::{Host, Net, Readiness, State, TcpListener, TcpStream};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const ADDRESSES: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
+
+fn host() -> Host {
+    Host::builder()
+        .start()
+        .expect("a host without links needs nothing")
+}
+
+async fn pair(net: &Net, address: &str) -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind(net, address.parse().unwrap())
+        .await
+        .unwrap();
+    let at = listener.local_addr().unwrap();
+    let (client, server) = tokio::join!(TcpStream::connect(net, at), listener.accept());
+    let (server, peer) = server.unwrap();
+    let client = client.unwrap();
+    assert_eq!(peer, client.local_addr().unwrap());
+    assert_eq!(server.local_addr().unwrap(), client.peer_addr().unwrap());
+    (client, server)
+}
+
+#[tokio::test]
+async fn what_is_written_is_read_and_eof_follows_shutdown() {
+    let host = host();
+    for address in ADDRESSES {
+        let (mut client, mut server) = pair(&host.net(), address).await;
+        client.write_all(b"hello").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut all = Vec::new();
+        server.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"hello");
+        // The other direction is still open.
+        server.write_all(&[7; 100_000]).await.unwrap();
+        drop(server);
+        all.clear();
+        client.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, [7; 100_000]);
+        assert_eq!(client.info().unwrap().state, State::TimeWait);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_megabytes_both_ways_at_once() {
+    let host = host();
+    let (client, server) = pair(&host.net(), ADDRESSES[0]).await;
+    const LEN: usize = 50 << 20;
+    let send = |stream: handfast::OwnedWriteHalf| async move {
+        let chunk: Vec<u8> = (0..1 << 16).map(|i| (i % 251) as u8).collect();
+        let mut stream = stream;
+        for _ in 0..LEN / chunk.len() {
+            stream.write_all(&chunk).await.unwrap();
+        }
+    };
+    let receive = |stream: handfast::OwnedReadHalf| async move {
+        let mut stream = stream;
+        let (mut buf, mut at) = (vec![0; 1 << 16], 0usize);
+        loop {
+            let n = stream.read(&mut buf).await.unwrap();
+            if n == 0 {
+                return at;
+            }
+            for (i, &b) in buf[..n].iter().enumerate() {
+                assert_eq!(b, ((at + i) % (1 << 16) % 251) as u8, "at {}", at + i);
+            }
+            at += n;
+        }
+    };
+    let (cr, cw) = client.into_split();
+    let (sr, sw) = server.into_split();
+    let tasks = tokio::join!(
+        tokio::spawn(send(cw)),
+        tokio::spawn(send(sw)),
+        tokio::spawn(receive(cr)),
+        tokio::spawn(receive(sr))
+    );
+    assert_eq!((tasks.2.unwrap(), tasks.3.unwrap()), (LEN, LEN));
+}
+
+#[tokio::test]
+async fn a_closed_port_refuses_at_once() {
+    let host = host();
+    for address in ["127.0.0.1:9", "[::1]:9"] {
+        let refused = TcpStream::connect(&host.net(), address.parse().unwrap()).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    }
+    let nowhere = TcpStream::connect(&host.net(), "192.0.2.1:80".parse().unwrap()).await;
+    assert_eq!(nowhere.unwrap_err().kind(), ErrorKind::NetworkUnreachable);
+    let multicast = TcpStream::connect(&host.net(), "224.0.0.1:80".parse().unwrap()).await;
+    assert_eq!(multicast.unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_said_so() {
+    let host = host();
+    let first = TcpListener::bind(&host.net(), "127.0.0.1:8080".parse().unwrap())
+        .await
+        .unwrap();
+    let second = TcpListener::bind(&host.net(), "127.0.0.1:8080".parse().unwrap()).await;
+    assert_eq!(second.unwrap_err().kind(), ErrorKind::AddrInUse);
+    drop(first);
+    TcpListener::bind(&host.net(), "127.0.0.1:8080".parse().unwrap())
+        .await
+        .unwrap();
+    let foreign = TcpListener::bind(&host.net(), "192.0.2.1:80".parse().unwrap()).await;
+    assert_eq!(foreign.unwrap_err().kind(), ErrorKind::AddrNotAvailable);
+}
+
+#[tokio::test]
+async fn peek_try_and_ready_agree() {
+    let host = host();
+    let (client, server) = pair(&host.net(), ADDRESSES[0]).await;
+    let mut buf = [0; 16];
+    assert_eq!(
+        server.try_read(&mut buf).unwrap_err().kind(),
+        ErrorKind::WouldBlock
+    );
+    assert_eq!(client.try_write(b"abc").unwrap(), 3);
+    let ready = server.ready(Readiness::READABLE).await.unwrap();
+    assert!(ready.contains(Readiness::READABLE | Readiness::WRITABLE));
+    assert_eq!(server.peek(&mut buf).await.unwrap(), 3);
+    assert_eq!(server.peek(&mut buf[..2]).await.unwrap(), 2);
+    assert_eq!(server.try_read(&mut buf).unwrap(), 3);
+    assert_eq!(&buf[..3], b"abc");
+    drop(client);
+    server.readable().await.unwrap();
+    assert_eq!(server.peek(&mut buf).await.unwrap(), 0);
+    assert_eq!(server.try_read(&mut buf).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn dropping_with_data_unread_resets_the_peer() {
+    let host = host();
+    let (client, mut server) = pair(&host.net(), ADDRESSES[0]).await;
+    server.write_all(b"never read").await.unwrap();
+    client.readable().await.unwrap();
+    drop(client);
+    let mut buf = [0; 16];
+    let reset = server.read(&mut buf).await.unwrap_err();
+    assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
+    assert!(server.write_all(b"x").await.is_err());
+}
+
+#[tokio::test]
+async fn linger_zero_resets_and_nodelay_is_kept() {
+    let host = host();
+    let (client, mut server) = pair(&host.net(), ADDRESSES[0]).await;
+    client.set_nodelay(true).unwrap();
+    assert!(client.nodelay().unwrap());
+    client.set_linger(Some(Duration::ZERO)).unwrap();
+    assert_eq!(client.linger().unwrap(), Some(Duration::ZERO));
+    drop(client);
+    let mut buf = [0; 16];
+    assert_eq!(
+        server.read(&mut buf).await.unwrap_err().kind(),
+        ErrorKind::ConnectionReset
+    );
+}
+
+#[tokio::test]
+async fn cancelled_reads_and_accepts_lose_nothing() {
+    let host = host();
+    let net = host.net();
+    let listener = TcpListener::bind(&net, ADDRESSES[0].parse().unwrap())
+        .await
+        .unwrap();
+    let soon = Duration::from_millis(5);
+    assert!(tokio::time::timeout(soon, listener.accept()).await.is_err());
+    let client = TcpStream::connect(&net, listener.local_addr().unwrap())
+        .await
+        .unwrap();
+    let (server, _) = listener.accept().await.unwrap();
+    assert!(
+        tokio::time::timeout(soon, server.read_bytes(100))
+            .await
+            .is_err()
+    );
+    client
+        .write_bytes(&mut bytes::Bytes::from_static(b"all there"))
+        .await
+        .unwrap();
+    assert_eq!(&server.read_bytes(100).await.unwrap()[..], b"all there");
+}
+
+#[tokio::test]
+async fn two_readers_both_wake() {
+    let host = host();
+    let (client, server) = pair(&host.net(), ADDRESSES[0]).await;
+    let (a, b) = tokio::join!(
+        async { tokio::join!(server.readable(), server.readable()) },
+        async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            client.try_write(b"x").unwrap()
+        }
+    );
+    assert!(a.0.is_ok() && a.1.is_ok() && b == 1);
+}
+
+#[tokio::test]
+async fn halves_reunite_only_with_their_own() {
+    let host = host();
+    let (client, server) = pair(&host.net(), ADDRESSES[0]).await;
+    let (cr, cw) = client.into_split();
+    let (sr, sw) = server.into_split();
+    let wrong = cr.reunite(sw).unwrap_err();
+    let mut client = wrong.0.reunite(cw).unwrap();
+    let mut server = sr.reunite(wrong.1).unwrap();
+    client.write_all(b"still open").await.unwrap();
+    let mut buf = [0; 10];
+    server.read_exact(&mut buf).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_wake_is_lost_in_ten_thousand_ping_pongs() {
+    let host = host();
+    let (mut client, mut server) = pair(&host.net(), ADDRESSES[0]).await;
+    client.set_nodelay(true).unwrap();
+    server.set_nodelay(true).unwrap();
+    let echo = tokio::spawn(async move {
+        let mut buf = [0; 64];
+        while server.read_exact(&mut buf).await.is_ok() {
+            server.write_all(&buf).await.unwrap();
+        }
+    });
+    let mut buf = [0; 64];
+    for i in 0..10_000u32 {
+        buf[..4].copy_from_slice(&i.to_be_bytes());
+        client.write_all(&buf).await.unwrap();
+        let back = tokio::time::timeout(Duration::from_secs(10), client.read_exact(&mut buf)).await;
+        back.expect("a wake was lost").unwrap();
+        assert_eq!(buf[..4], i.to_be_bytes());
+    }
+    drop(client);
+    echo.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_pending_syn_is_accepted_rejected_or_left_in_silence() {
+    let host = host();
+    let net = host.net();
+    let at: SocketAddr = "127.0.0.1:7000".parse().unwrap();
+    let listener = TcpListener::builder().pending().bind(&net, at).unwrap();
+    let (client, _) = tokio::join!(TcpStream::connect(&net, at), async {
+        let syn = listener.pending().await.unwrap();
+        assert_eq!(syn.local_addr(), at);
+        syn.accept().unwrap();
+        listener.accept().await.unwrap()
+    });
+    client.unwrap();
+    let (client, ()) = tokio::join!(TcpStream::connect(&net, at), async {
+        listener
+            .pending()
+            .await
+            .unwrap()
+            .reject(handfast::stack::Reject::Reset);
+    });
+    assert_eq!(client.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    let (client, ()) = tokio::join!(
+        tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(&net, at)),
+        async { listener.pending().await.unwrap().ignore() }
+    );
+    assert!(client.is_err(), "silence, not an answer");
+}
