@@ -8,6 +8,8 @@ pub mod memory;
 pub mod observed;
 pub mod offload;
 mod outbox;
+#[cfg(test)]
+mod sample;
 #[cfg(target_os = "linux")]
 pub mod tun;
 mod wire_packets;
@@ -30,13 +32,16 @@ pub trait Link: Send {
     fn receive(&mut self, now: Instant, batch: &mut Batch) -> io::Result<usize>;
 
     /// Sends packets from the front of `batch`, consuming those it took; returns how many. A
-    /// partial send is back-pressure: the rest stays and is offered again.
+    /// partial send is back-pressure: the rest stays and is offered again, at the latest when the
+    /// descriptor of [`readiness`](Link::readiness) is writable or at
+    /// [`poll_timeout`](Link::poll_timeout).
     ///
     /// # Errors
     /// The device is gone or broken; a full device queue is not an error.
     fn transmit(&mut self, now: Instant, batch: &mut Batch) -> io::Result<usize>;
 
-    /// When the link itself next has something to deliver, for links with a clock of their own.
+    /// When the link itself next has something to deliver, in either direction, for links with a
+    /// clock of their own: then call [`receive`](Link::receive). In the past means now.
     fn poll_timeout(&self) -> Option<Instant>;
 
     /// How to wait for packets to receive.
@@ -68,7 +73,7 @@ impl<L: Link + ?Sized> Link for Box<L> {
 /// How a driver learns that a link has packets.
 #[derive(Clone, Copy, Debug)]
 pub enum Source<'a> {
-    /// Readable when packets wait.
+    /// Readable when packets wait, and writable when there is room for them.
     Fd(BorrowedFd<'a>),
     /// Only [`Link::poll_timeout`] and asking tell.
     Polled,

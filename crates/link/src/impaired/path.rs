@@ -30,6 +30,9 @@ pub struct Path {
     counters: Counters,
 }
 
+/// Arrivals looked at in one go.
+const LOOK: usize = 64;
+
 /// When, and the how manieth in all.
 type Arrival = (Instant, u64);
 
@@ -152,19 +155,22 @@ impl Path {
     pub fn receive(&mut self, now: Instant, batch: &mut Batch) -> usize {
         let mut moved = 0;
         while !batch.is_full() {
-            let late = self.out_of_order.first_key_value().map(|(at, _)| *at);
-            let arrived = |at: &&Arrival| at.0 <= now && late.is_none_or(|late| **at < late);
-            let count = self.arrivals.iter().take_while(arrived).count();
-            let count = batch.append(&mut self.in_order, count);
-            self.arrivals.drain(..count);
-            moved += count;
-            if batch.is_full() || late.is_none_or(|late| late.0 > now) {
-                break;
+            let late = self.out_of_order.first_entry();
+            let first = late.as_ref().map(|late| *late.key());
+            let arrived = |at: &&Arrival| at.0 <= now && first.is_none_or(|first| **at < first);
+            // A look at all that has arrived, for each of many small batches, would be quadratic.
+            let some = self.arrivals.iter().take(LOOK);
+            let count = batch.append(&mut self.in_order, some.take_while(arrived).count());
+            if count > 0 {
+                self.arrivals.drain(..count);
+                moved += count;
+                continue;
             }
-            if let (Some((_, packet)), Some(slot)) =
-                (self.out_of_order.pop_first(), batch.push_slot())
-            {
-                *slot = packet;
+            let Some(late) = late.filter(|late| late.key().0 <= now) else {
+                break;
+            };
+            if let Some(slot) = batch.push_slot() {
+                *slot = late.remove();
                 moved += 1;
             }
         }

@@ -1,32 +1,8 @@
 use super::*;
 use crate::Link;
+use crate::sample::{ADDRESSES, tcp, verify};
 use bytes::Bytes;
-use handfast_wire::tcp::{TcpFlags, TcpHeader};
-use handfast_wire::{Checksum, Discard, IpHeader, Protocol};
-use std::net::IpAddr;
-
-const ADDRESSES: [[&str; 2]; 2] = [["192.0.2.1", "192.0.2.2"], ["2001:db8::1", "2001:db8::2"]];
-
-fn tcp(addresses: [&str; 2], payload: &Bytes, segment_size: u16) -> Packet {
-    let [source, destination] = addresses.map(|a| a.parse::<IpAddr>().unwrap());
-    let mut packet = Packet::new();
-    packet.payload.push(payload.clone());
-    let ip = IpHeader::new(source, destination, Protocol::TCP);
-    let header = TcpHeader {
-        source_port: 1,
-        destination_port: 2,
-        flags: TcpFlags::ACK | TcpFlags::PSH,
-        ..TcpHeader::default()
-    };
-    assert!(packet.write_tcp(&ip, &header, segment_size, Checksum::Partial));
-    packet
-}
-
-/// What a stack says of a packet: its addresses and length are right, and so is the checksum.
-fn verify(packet: &Packet) -> Result<(), Discard> {
-    let (ip, transport, end) = IpHeader::parse(packet.headers(), packet.len())?;
-    packet.verify_transport(&ip, transport, end)
-}
+use handfast_wire::Checksum;
 
 fn always(corrupt: f64) -> Impairment {
     Impairment {

@@ -2,8 +2,9 @@
 
 use super::namespace::{ip, run};
 use super::*;
+use crate::impaired::{Impaired, Impairment, Verdict};
 use handfast_wire::tcp::TcpFlags;
-use handfast_wire::{SeqNumber, segment};
+use handfast_wire::{Direction, SeqNumber, segment};
 use rustix::net::{AddressFamily, SocketType, ipproto};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
@@ -144,7 +145,7 @@ impl Peer {
             window: 65_535,
             ..TcpHeader::default()
         };
-        self.snd_nxt = self.snd_nxt + payload.len() as u32;
+        self.snd_nxt += payload.len() as u32;
         send(
             tun,
             tcp_packet(self.ours, self.kernel, &header, payload, segment_size),
@@ -200,7 +201,7 @@ fn a_super_segment_of_the_kernel_arrives_as_one_packet() {
                         largest = largest.max(octets);
                     }
                     let payload = packet.take_payload((transport + len) as u32, end);
-                    peer.rcv_nxt = peer.rcv_nxt + payload.len();
+                    peer.rcv_nxt += payload.len();
                     got.extend_from_slice(&payload.to_bytes());
                     peer.send(&mut tun, &Bytes::new(), 0);
                 }
@@ -208,6 +209,55 @@ fn a_super_segment_of_the_kernel_arrives_as_one_packet() {
                 assert!(got == data);
                 assert!(largest > 10 * u32::from(mss), "{largest}");
             }
+        },
+    );
+}
+
+/// Behind an impaired path a loss takes one wire segment out of the kernel's super-segment.
+#[test]
+fn a_wrapped_tun_loses_single_segments() {
+    run(
+        "tun::tests::kernel::a_wrapped_tun_loses_single_segments",
+        || {
+            let mut tun = up(&TunConfig::default());
+            let mut peer = Peer::connect(&mut tun, 0);
+            let nothing = Impairment::default();
+            let mut path = Impaired::new(tun, nothing, nothing, 0);
+            let is_second = move |packet: &Packet| {
+                // The kernel's multicast on a new interface is no TCP, and shorter.
+                let seq = (packet.len() == 1500).then(|| crate::sample::payload(packet).0);
+                seq.map(SeqNumber) == Some(peer.rcv_nxt + 1460)
+            };
+            path.choose(
+                Direction::Received,
+                Some(Box::new(move |packet, _| match is_second(packet) {
+                    true => Verdict::Drop,
+                    false => Verdict::Pass,
+                })),
+            );
+            let data = pattern(10 * 1460);
+            peer.stream.write_all(&data).unwrap();
+            let deadline = Clock::now() + Duration::from_secs(5);
+            let mut got = std::collections::BTreeMap::new();
+            let mut batch = Batch::new(4);
+            while got.len() < 9 && Clock::now() < deadline {
+                path.receive(Instant::ZERO, &mut batch).unwrap();
+                for packet in batch.packets() {
+                    let header = IpHeader::parse(packet.headers(), packet.len()).unwrap().0;
+                    if header.protocol == Protocol::TCP && packet.len() > 100 {
+                        assert_eq!((packet.gso, packet.len()), (None, 1500));
+                        let (seq, octets) = crate::sample::payload(packet);
+                        let offset = seq.wrapping_sub(peer.rcv_nxt.0);
+                        got.insert(offset as usize / 1460, octets);
+                    }
+                }
+                batch.clear();
+            }
+            assert!(got.keys().copied().eq([0, 2, 3, 4, 5, 6, 7, 8, 9]));
+            for (index, octets) in got {
+                assert!(octets == data[index * 1460..][..1460]);
+            }
+            assert!(path.counters(Direction::Received).lost > 0);
         },
     );
 }
@@ -261,7 +311,7 @@ fn what_the_kernel_refuses_is_cut_from_then_on() {
                 // IPv4 that claims to be IPv6 is what this kernel refuses.
                 packet.gso.as_mut().unwrap().kind = GsoKind::TcpV6;
                 send(&mut tun, packet);
-                peer.snd_nxt = peer.snd_nxt + data.len() as u32;
+                peer.snd_nxt += data.len() as u32;
                 peer.expect(&data);
                 assert_eq!((tun.limits.tcp_v6, tun.limits.tcp_v4), (0, u32::MAX));
             }

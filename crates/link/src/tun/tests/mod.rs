@@ -3,14 +3,10 @@ mod namespace;
 mod queue;
 
 use super::*;
+use crate::sample::pattern;
 use handfast_wire::tcp::TcpHeader;
 use handfast_wire::{IpHeader, Protocol};
 use std::net::IpAddr;
-
-/// Octets that tell where they are.
-fn pattern(len: usize) -> Bytes {
-    (0..len).map(|n| (n % 251) as u8).collect()
-}
 
 fn tcp_packet(
     source: IpAddr,

@@ -1,5 +1,8 @@
 //! Segmentation and checksums in software, for a link that has not got them.
 
+#[cfg(test)]
+mod tests;
+
 use crate::outbox::Outbox;
 use crate::{Capabilities, Link, Source, wire_packets};
 use handfast_base::Instant;

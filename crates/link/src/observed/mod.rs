@@ -1,5 +1,8 @@
 //! Watching a link: every packet that crosses it is shown to an [`Observer`] as on a wire.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{Capabilities, Link, Medium, Source, wire_packets};
 use handfast_base::Instant;
 use handfast_wire::{Batch, Checksum, Direction, Fate, Observation, Observer, Packet};
