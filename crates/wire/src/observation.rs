@@ -31,7 +31,7 @@ pub enum Direction {
 pub enum Fate {
     /// It passed.
     Passed,
-    /// It passed behind a packet that was sent after it.
+    /// It passed out of order: held back behind later packets, or ahead of earlier ones.
     Reordered,
     /// It is the extra copy of a packet that passed.
     Duplicate,
