@@ -1,9 +1,9 @@
 //! Packet octets to what a log keeps of them.
 
-use handfast_wire::ip::upper_layer;
+use handfast_wire::icmp::{Quote, QuotedTransport};
 use handfast_wire::tcp::TcpHeader;
 use handfast_wire::{Discard, IpHeader, Packet, Protocol};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// What a packet is.
 pub(crate) enum Dissected {
@@ -23,9 +23,10 @@ pub(crate) enum Dissected {
     },
 }
 
-/// Looks at a packet of `packet_len` octets, of which `headers` are the first.
-pub(crate) fn dissect(headers: &[u8], packet_len: u32) -> Dissected {
-    match try_dissect(headers, packet_len) {
+/// Looks at a packet of `packet_len` octets, of which `headers` are the first and `beyond` some
+/// more after these.
+pub(crate) fn dissect(headers: &[u8], beyond: &[u8], packet_len: u32) -> Dissected {
+    match try_dissect(headers, beyond, packet_len) {
         Ok(found) => found,
         Err(why) => Dissected::Other {
             text: format!("malformed packet of {packet_len} bytes: {}", why.text()),
@@ -34,7 +35,7 @@ pub(crate) fn dissect(headers: &[u8], packet_len: u32) -> Dissected {
     }
 }
 
-fn try_dissect(headers: &[u8], packet_len: u32) -> Result<Dissected, Discard> {
+fn try_dissect(headers: &[u8], beyond: &[u8], packet_len: u32) -> Result<Dissected, Discard> {
     let (ip, offset, end) = IpHeader::parse(headers, packet_len)?;
     let upper = headers.get(offset..headers.len().min(end as usize));
     let upper = upper.unwrap_or_default();
@@ -65,9 +66,10 @@ fn try_dissect(headers: &[u8], packet_len: u32) -> Result<Dissected, Discard> {
             other(format!("UDP {source} > {destination}, {text} bytes"))
         }
         Protocol::ICMP | Protocol::ICMPV6 => {
-            let &[kind, code, _, _, _, _, mtu_high, mtu_low, ..] = upper else {
+            let &[kind, code, _, _, _, _, mtu_high, mtu_low, ref quote @ ..] = upper else {
                 return Err(Discard::IcmpTruncated);
             };
+            let quote = if quote.is_empty() { beyond } else { quote };
             let is_v6 = ip.protocol == Protocol::ICMPV6;
             let name = match is_v6 {
                 false => icmp_name(kind, code, u16::from_be_bytes([mtu_high, mtu_low])),
@@ -80,7 +82,7 @@ fn try_dissect(headers: &[u8], packet_len: u32) -> Result<Dissected, Discard> {
             };
             Dissected::Other {
                 text: format!("{} {name}, {ends}", ip.protocol),
-                about: is_error.then(|| quoted(&upper[8..])).flatten(),
+                about: is_error.then(|| quoted(quote)).flatten(),
             }
         }
         protocol => other(format!("{protocol}, {len} bytes, {ends}")),
@@ -100,40 +102,23 @@ fn ports(upper: &[u8]) -> Option<[u16; 2]> {
     ])
 }
 
-/// The TCP endpoints in the cut packet that an ICMP error quotes (RFC 792, RFC 4443). Routers
-/// may change what they quote, so that checksum and length are not looked at.
+/// The TCP endpoints in the cut packet that an ICMP error quotes.
 fn quoted(quote: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
-    let (source, destination, upper): (IpAddr, IpAddr, &[u8]) = match quote.first()? >> 4 {
-        4 => {
-            let f = quote.first_chunk::<20>()?;
-            if f[9] != Protocol::TCP.0 {
-                return None;
-            }
-            let address = |at: usize| [f[at], f[at + 1], f[at + 2], f[at + 3]].into();
-            (
-                address(12),
-                address(16),
-                quote.get(usize::from(f[0] & 15) * 4..)?,
-            )
-        }
-        6 => {
-            let f = quote.first_chunk::<40>()?;
-            let found = upper_layer(Protocol(f[6]), quote, 40).ok()?;
-            if found.protocol != Protocol::TCP {
-                return None;
-            }
-            let address = |at: usize| -> Option<IpAddr> {
-                Some(<[u8; 16]>::try_from(f.get(at..at + 16)?).ok()?.into())
-            };
-            (address(8)?, address(24)?, quote.get(found.offset..)?)
-        }
-        _ => return None,
+    let quote = match quote.first()? >> 4 {
+        4 => Quote::parse_v4(quote).ok()?,
+        _ => Quote::parse_v6(quote).ok()?,
     };
-    let [from, to] = ports(upper)?;
-    Some((
-        SocketAddr::new(source, from),
-        SocketAddr::new(destination, to),
-    ))
+    match quote.transport {
+        QuotedTransport::Tcp {
+            source_port,
+            destination_port,
+            ..
+        } => Some((
+            SocketAddr::new(quote.source, source_port),
+            SocketAddr::new(quote.destination, destination_port),
+        )),
+        _ => None,
+    }
 }
 
 fn icmp_name(kind: u8, code: u8, mtu: u16) -> String {
@@ -204,55 +189,4 @@ pub(crate) fn first_line_of(text: impl Iterator<Item = u8>) -> Option<Box<str>> 
         .ok()
         .filter(|l| is_printable && !l.is_empty())?;
     Some(line.into_boxed_str())
-}
-
-/// Writes the transport checksum of a TCP or UDP packet whose checksum was left to hardware, so
-/// that a capture shows what would have been on a wire.
-pub(crate) fn complete_checksum(packet: &mut [u8]) {
-    let Ok(packet_len) = u32::try_from(packet.len()) else {
-        return;
-    };
-    let Ok((ip, offset, end)) = IpHeader::parse(packet, packet_len) else {
-        return;
-    };
-    let field = match ip.protocol {
-        Protocol::TCP => 16,
-        Protocol::UDP => 6,
-        _ => return,
-    };
-    let Some(upper) = packet.get_mut(offset..end as usize) else {
-        return;
-    };
-    let len = upper.len() as u32;
-    let Some(check) = upper.get_mut(field..field + 2) else {
-        return;
-    };
-    check.fill(0);
-    let mut sum = u64::from(ip.protocol.0) + u64::from(len >> 16) + u64::from(len & 0xffff);
-    for address in [ip.source, ip.destination] {
-        sum += match address {
-            IpAddr::V4(a) => words(&a.octets()),
-            IpAddr::V6(a) => words(&a.octets()),
-        };
-    }
-    sum += words(upper);
-    while sum >> 16 > 0 {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    let check = match !(sum as u16) {
-        // RFC 768: zero would mean that there is none.
-        0 if ip.protocol == Protocol::UDP => 0xffff,
-        check => check,
-    };
-    upper[field..field + 2].copy_from_slice(&check.to_be_bytes());
-}
-
-/// The sum of the 16-bit words; 2^48 octets would be needed to overflow it.
-fn words(octets: &[u8]) -> u64 {
-    let (pairs, odd) = octets.as_chunks::<2>();
-    let sum: u64 = pairs
-        .iter()
-        .map(|&p| u64::from(u16::from_be_bytes(p)))
-        .sum();
-    sum + odd.first().map_or(0, |&b| u64::from(b) << 8)
 }

@@ -1,6 +1,6 @@
 use crate::dissect::{self, Dissected};
 use crate::log::{Event, EventLog, OtherEvent, SegmentEvent, StateChange};
-use crate::pcapng::Writer;
+use crate::pcapng::{Writer, WriterOptions};
 use handfast_wire::{Fate, Observation, Observer};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,12 +34,21 @@ impl Recorder {
         })))
     }
 
-    /// From now on, also writes every packet there; a capture before it is finished, and its
-    /// error, if it has one, stays for [`Recorder::finish`].
-    pub fn capture(&self, writer: Writer<Box<dyn Write + Send>>) {
+    /// From now on, also writes every packet to `out`, which need not be buffered. A capture that
+    /// was running is finished; its error, if it has one, stays for [`Recorder::finish`].
+    ///
+    /// # Errors
+    /// Those of writing the header of the file.
+    pub fn capture(
+        &self,
+        out: impl Write + Send + 'static,
+        options: WriterOptions,
+    ) -> io::Result<()> {
+        let writer = Writer::new(Box::new(out) as Box<dyn Write + Send>, options)?;
         let mut inner = self.lock();
         inner.end_capture();
         inner.capture = Some(writer);
+        Ok(())
     }
 
     /// Whether to keep the first line of each segment's text, such as `GET / HTTP/1.1`. Off at
@@ -125,7 +134,11 @@ impl Observer for Recorder {
 fn event_of(seen: &Observation<'_>, with_first_lines: bool) -> Event {
     let packet = seen.packet;
     let arrival = seen.arrival.filter(|_| !matches!(seen.fate, Fate::Lost(_)));
-    match dissect::dissect(packet.headers(), packet.len()) {
+    let beyond = match packet.head() {
+        [] => &[],
+        _ => packet.payload.slices().first().map_or(&[][..], |s| s),
+    };
+    match dissect::dissect(packet.headers(), beyond, packet.len()) {
         Dissected::Segment {
             source,
             destination,

@@ -25,6 +25,7 @@ impl Ladder {
         let analysis = sequence::analyse(&segments.collect::<Vec<_>>(), connection.left);
         let start = connection.start;
         let ends = [connection.left, connection.right];
+        let resumes_at = log.resumes_at().map(|at| at.since(start));
         let sides = [Side::Left, Side::Right].map(|side| {
             let reported: Vec<StateChange> = events
                 .iter()
@@ -33,7 +34,7 @@ impl Ladder {
                     _ => None,
                 })
                 .collect();
-            states_of(side, &analysis, &reported, start, options)
+            states_of(side, &analysis, &reported, start, resumes_at, options)
         });
         let end = |side: Side| End {
             name: name_of(ends[side as usize], options),
@@ -64,8 +65,7 @@ impl Ladder {
             _ => None,
         }));
         rows.sort_by_key(|r| r.at);
-        if let Some(resumes_at) = log.resumes_at() {
-            let at = resumes_at.since(start);
+        if let Some(at) = resumes_at {
             let i = rows.partition_point(|r| r.at < at);
             if i > 0 && i < rows.len() {
                 let events = log.left_out();
@@ -92,15 +92,9 @@ fn name_of(address: SocketAddr, options: &LadderOptions) -> String {
 }
 
 fn remarks(analysis: &Analysis) -> Vec<String> {
-    let mut remarks = Vec::new();
-    if !analysis.handshake_seen && analysis.segments.len() > 1 {
-        remarks.push(
-            "the two SYNs were not both seen: numbers may count from the first segment, windows \
-             may be unscaled"
-                .into(),
-        );
-    }
-    remarks
+    let guessed = "a SYN was not seen: numbers may count from the first segment seen, windows may \
+                   be unscaled";
+    Vec::from_iter(analysis.is_syn_missing.then(|| guessed.to_string()))
 }
 
 fn plain_row(at: Duration, kind: RowKind) -> Row {

@@ -154,18 +154,15 @@ fn fold_text(mut rows: Vec<Row>, from: Side, full: u32, at_least: usize) -> Vec<
     std::iter::once(band).chain(rest).collect()
 }
 
-/// How fast a band was sent, if it took any time.
+/// How long a band took, and how fast that is if it can be said.
 fn rate(len: i64, took: Duration) -> Option<Note> {
     let len = u64::try_from(len).ok()?;
     if took < Duration::from_millis(100) {
         return (took > Duration::ZERO).then(|| Note::new(format!("in {}", duration(took))));
     }
-    let per_second = len as f64 / took.as_secs_f64();
-    let took = duration(took);
-    Some(Note::new(format!(
-        "in {took}, {}/s",
-        octets(per_second as u64)
-    )))
+    let per_second = octets((len as f64 / took.as_secs_f64()) as u64);
+    let (len, took) = (octets(len), duration(took));
+    Some(Note::new(format!("{len} in {took}, {per_second}/s")))
 }
 
 fn fold_acks(rows: Vec<Row>, from: Side, at_least: usize) -> Vec<Row> {

@@ -67,6 +67,11 @@ impl Machine {
         self.restarts
     }
 
+    /// Segments were missed: what comes next is taken to be in order.
+    pub fn resume(&mut self) {
+        self.rcv_nxt = None;
+    }
+
     /// The end sent this. Returns the states it entered, in order.
     pub fn sent(&mut self, s: Step) -> Vec<State> {
         use State::*;

@@ -16,10 +16,15 @@ type Line = (Way, &'static str, i64, i64, u32, &'static [State]);
 fn check(name: &str, initial: State, lines: &[Line]) {
     let mut machine = Machine::new(initial);
     for (i, &(way, flags, seq, ack, len, entered)) in lines.iter().enumerate() {
-        let flags = flags
-            .split(',')
-            .fold(TcpFlags::empty(), |all, f| all | TcpFlags::from_name(f).unwrap());
-        let step = Step { flags, seq, ack, len };
+        let flags = flags.split(',').fold(TcpFlags::empty(), |all, f| {
+            all | TcpFlags::from_name(f).unwrap()
+        });
+        let step = Step {
+            flags,
+            seq,
+            ack,
+            len,
+        };
         let got = match way {
             S => machine.sent(step),
             R => machine.received(step),
@@ -230,8 +235,14 @@ fn a_repeated_fin_restarts_2msl() {
     machine.received(step(&[syn, ack], 0, 1));
     machine.sent(step(&[fin, ack], 1, 1));
     machine.received(step(&[fin, ack], 1, 2));
-    assert_eq!((machine.state(), machine.time_wait_restarts()), (TimeWait, 0));
+    assert_eq!(
+        (machine.state(), machine.time_wait_restarts()),
+        (TimeWait, 0)
+    );
     machine.received(step(&[fin, ack], 1, 2));
     machine.received(step(&[ack], 2, 2));
-    assert_eq!((machine.state(), machine.time_wait_restarts()), (TimeWait, 1));
+    assert_eq!(
+        (machine.state(), machine.time_wait_restarts()),
+        (TimeWait, 1)
+    );
 }

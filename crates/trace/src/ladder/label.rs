@@ -35,7 +35,8 @@ pub(super) fn parts(s: &Segment, short: bool) -> Vec<String> {
     if s.len > 0 {
         parts.push(format!("len={}", s.len));
     }
-    if !is_reset && !(short && s.repeats_window) {
+    let is_old = short && s.repeats_window;
+    if !is_reset && !is_old {
         parts.push(format!("win={}", s.window));
     }
     if s.is_zero_window() {

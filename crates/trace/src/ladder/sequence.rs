@@ -16,8 +16,8 @@ pub(crate) struct Analysis {
     pub(crate) segments: Vec<Segment>,
     /// From SYN to the ACK that ends the handshake, when neither was sent twice.
     pub(crate) round_trip: Option<Duration>,
-    /// Whether both SYNs were seen.
-    pub(crate) handshake_seen: bool,
+    /// Whether an end sent segments of the connection but no SYN that we saw.
+    pub(crate) is_syn_missing: bool,
     /// What counts as a full segment, by sender.
     pub(crate) full_segment: [u32; 2],
     octets: [u64; 2],
@@ -102,19 +102,21 @@ pub(crate) fn analyse(events: &[&SegmentEvent], left: SocketAddr) -> Analysis {
         is_handshake_over: false,
     };
     let segments: Vec<Segment> = events.iter().map(|e| look.at(e, side(e))).collect();
-    let full_segment = [Side::Left, Side::Right].map(|side| {
-        let lens = segments.iter().filter(|s| s.from == side).map(|s| s.len);
-        let longest = lens.max().unwrap_or(0).max(1);
-        match mss {
-            // An MSS does not count the up to 40 octets of options.
-            [Some(l), Some(r)] => u32::from(l.min(r)).saturating_sub(40).clamp(1, longest),
-            _ => longest,
+    let full_segment = [Side::Left, Side::Right].map(|side| match mss {
+        // An MSS does not count the up to 40 octets of options.
+        [Some(l), Some(r)] => u32::from(l.min(r)).saturating_sub(40).max(1),
+        // RFC 9293, section 3.7.1: the least that everybody can take.
+        _ => {
+            let lens = segments.iter().filter(|s| s.from == side).map(|s| s.len);
+            lens.max().unwrap_or(0).max(536)
         }
     });
     Analysis {
         segments,
         round_trip: look.round_trip,
-        handshake_seen: syns.iter().all(Option::is_some),
+        is_syn_missing: events
+            .iter()
+            .any(|e| syns[side(e) as usize].is_none() && !e.header.flags.contains(TcpFlags::RST)),
         full_segment,
         octets: [0, 1].map(|i| look.flows[i].text.len() as u64),
     }

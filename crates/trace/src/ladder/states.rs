@@ -24,16 +24,18 @@ pub(super) struct States {
     pub(super) notes: Vec<(usize, Note)>,
 }
 
-/// The states of `side`, from what was `reported` about it or else by replaying.
+/// The states of `side`, from what was `reported` about it or else by replaying. At `resumes_at`
+/// the log goes on after it left something out.
 pub(super) fn states_of(
     side: Side,
     analysis: &Analysis,
     reported: &[StateChange],
     start: Instant,
+    resumes_at: Option<Duration>,
     options: &LadderOptions,
 ) -> States {
     let segments = &analysis.segments;
-    let (mut changes, mut notes) = replay(side, analysis);
+    let (mut changes, mut notes) = replay(side, segments, resumes_at);
     if !reported.is_empty() {
         changes = reported
             .iter()
@@ -65,8 +67,12 @@ fn moment(side: Side, s: &Segment) -> Option<Duration> {
     is_delivered.then(|| s.arrival.unwrap_or(s.at))
 }
 
-fn replay(side: Side, analysis: &Analysis) -> (Vec<(Option<usize>, Change)>, Vec<(usize, Note)>) {
-    let segments = &analysis.segments;
+#[expect(clippy::type_complexity, reason = "two fields of the result above")]
+fn replay(
+    side: Side,
+    segments: &[Segment],
+    mut resumes_at: Option<Duration>,
+) -> (Vec<(Option<usize>, Change)>, Vec<(usize, Note)>) {
     let mut moments: Vec<(Duration, usize)> = segments
         .iter()
         .enumerate()
@@ -78,6 +84,9 @@ fn replay(side: Side, analysis: &Analysis) -> (Vec<(Option<usize>, Change)>, Vec
     let (mut changes, mut notes) = (Vec::new(), Vec::new());
     for (at, i) in moments {
         let s = &segments[i];
+        if resumes_at.take_if(|r| s.at >= *r).is_some() {
+            machine.resume();
+        }
         let step = Step {
             flags: s.flags(),
             seq: s.seq,

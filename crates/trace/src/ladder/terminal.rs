@@ -250,8 +250,8 @@ impl Pen {
         notes: &[Note],
     ) {
         let state = |side| {
-            let of_side = changes.iter().filter(move |c| c.side == side);
-            of_side.last().map_or("", |c| c.to.name())
+            let newest = changes.iter().rev().find(move |c| c.side == side);
+            newest.map_or("", |c| c.to.name())
         };
         let time = at.map_or(String::new(), |at| millis(at, self.decimals));
         let notes = match self.notes {

@@ -17,10 +17,6 @@ use std::net::SocketAddr;
 /// One thing that happened.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all events of a log are segments"
-)]
 pub enum Event {
     /// A TCP segment crossed the link, or was lost on it.
     Segment(SegmentEvent),

@@ -33,7 +33,7 @@ fn event_of(packet: &CapturedPacket, keep_first_lines: bool) -> Option<Event> {
     let fate = comment::fate(&packet.comments);
     let arrival = (!matches!(fate, Fate::Lost(_))).then_some(at);
     let direction = packet.direction.unwrap_or(Direction::Received);
-    Some(match dissect(headers, len) {
+    Some(match dissect(headers, &[], len) {
         Dissected::Segment {
             source,
             destination,

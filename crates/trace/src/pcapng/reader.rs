@@ -183,7 +183,7 @@ impl<R: Read> Reader<R> {
     /// The body of a block whose type was read.
     fn body(&mut self) -> io::Result<Vec<u8>> {
         let len = self.word()? as usize;
-        if !(12..=LONGEST_BLOCK).contains(&len) || len % 4 != 0 {
+        if !(12..=LONGEST_BLOCK).contains(&len) || !len.is_multiple_of(4) {
             return Err(invalid("length of a block"));
         }
         let body = self.octets(len - 12)?;

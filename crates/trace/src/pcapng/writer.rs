@@ -1,8 +1,7 @@
 use super::{BYTE_ORDER_MAGIC, LINK_RAW, LONGEST_PACKET, block, comment, option};
-use crate::dissect::complete_checksum;
 use bytes::Bytes;
 use handfast_base::{Duration, Instant};
-use handfast_wire::{Checksum, Direction, Fate, Observation, Packet, SendReason};
+use handfast_wire::{Checksum, Direction, Fate, Observation, Packet, SendReason, segment};
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 
@@ -63,7 +62,6 @@ pub struct Writer<W: Write> {
 
 struct Held {
     octets: Bytes,
-    needs_checksum: bool,
     direction: Direction,
     fate: Fate,
     reason: SendReason,
@@ -110,15 +108,16 @@ impl<W: Write> Writer<W> {
             true => seen.arrival.unwrap_or(seen.at),
             false => seen.at,
         };
-        let held = Held {
-            octets: octets(seen.packet),
-            needs_checksum: seen.packet.checksum == Checksum::Partial,
-            direction: seen.direction,
-            fate: seen.fate,
-            reason: seen.packet.reason,
-        };
-        self.held.insert((time, self.number), held);
-        self.number += 1;
+        for octets in on_the_wire(seen.packet) {
+            let held = Held {
+                octets,
+                direction: seen.direction,
+                fate: seen.fate,
+                reason: seen.packet.reason,
+            };
+            self.held.insert((time, self.number), held);
+            self.number += 1;
+        }
         self.now = self.now.max(seen.at);
         let now = self.now;
         let is_due = |at: Instant, len: usize| len > HELD && at <= now || len > HELD_AT_MOST;
@@ -133,11 +132,12 @@ impl<W: Write> Writer<W> {
     /// Notes that a packet which was added before met this fate after all. It is found if it is
     /// still held back; else the file keeps what it says.
     pub fn amend(&mut self, seen: &Observation<'_>) {
-        let octets = octets(seen.packet);
-        let mut newest_first = self.held.values_mut().rev();
-        let same = |h: &&mut Held| !matches!(h.fate, Fate::Lost(_)) && h.octets == octets;
-        if let Some(held) = newest_first.find(same) {
-            held.fate = seen.fate;
+        for octets in on_the_wire(seen.packet) {
+            let mut newest_first = self.held.values_mut().rev();
+            let same = |h: &&mut Held| !matches!(h.fate, Fate::Lost(_)) && h.octets == octets;
+            if let Some(held) = newest_first.find(same) {
+                held.fate = seen.fate;
+            }
         }
     }
 
@@ -186,9 +186,14 @@ impl<W: Write> Drop for Writer<W> {
     }
 }
 
-/// The octets of a packet. Those of a device's packet stay where they are.
-fn octets(packet: &Packet) -> Bytes {
-    packet.to_bytes()
+/// The packets that a wire would have seen: a super-segment cut, checksums complete.
+fn on_the_wire(packet: &Packet) -> Vec<Bytes> {
+    let mut pieces = Vec::new();
+    match segment(packet, 0, Checksum::None, |p| pieces.push(p.to_bytes())) {
+        Ok(_) => pieces,
+        // Not to be cut, for its headers make no sense: kept as it is.
+        Err(_) => vec![packet.to_bytes()],
+    }
 }
 
 fn section_header() -> Vec<u8> {
@@ -223,12 +228,7 @@ fn enhanced_packet(at: Instant, held: &Held) -> Vec<u8> {
     body.extend((nanos as u32).to_le_bytes());
     body.extend((captured as u32).to_le_bytes());
     body.extend((held.octets.len() as u32).to_le_bytes());
-    let packet_at = body.len();
-    body.extend(&held.octets);
-    if held.needs_checksum {
-        complete_checksum(&mut body[packet_at..]);
-    }
-    body.truncate(packet_at + captured);
+    body.extend(&held.octets[..captured]);
     pad(&mut body);
     let direction: u32 = match held.direction {
         Direction::Received => 1,
