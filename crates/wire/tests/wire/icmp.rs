@@ -1,7 +1,10 @@
 use crate::generated::{icmpv4, icmpv6};
 use crate::hex;
 use core::net::{Ipv4Addr, Ipv6Addr};
-use handfast_wire::icmp::{Echo, Icmpv4, Icmpv6, Quote, QuotedTransport, UnreachableV4};
+use handfast_wire::icmp::{
+    Echo, Icmpv4, Icmpv6, ParameterProblemV4, Quote, QuotedTransport, TimeExceeded, UnreachableV4,
+    UnreachableV6,
+};
 use handfast_wire::{Discard, Protocol, SeqNumber};
 use proptest::prelude::*;
 
@@ -54,6 +57,24 @@ fn known_messages() {
         Icmpv6::parse(&hex("02ff 0000 0000 0500")),
         Ok(Icmpv6::PacketTooBig { mtu: 1280 })
     );
+}
+
+#[test]
+fn unused_octets_are_zero() {
+    let pointer = Icmpv4::ParameterProblem {
+        code: ParameterProblemV4::Pointer,
+        pointer: 0xff,
+    };
+    assert_eq!(pointer.to_octets(), [12, 0, 0, 0, 0xff, 0, 0, 0]);
+    let port = Icmpv4::DestinationUnreachable(UnreachableV4::Port);
+    assert_eq!(port.to_octets(), [3, 3, 0, 0, 0, 0, 0, 0]);
+    let late = Icmpv4::TimeExceeded(TimeExceeded::Reassembly);
+    assert_eq!(late.to_octets(), [11, 1, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(Icmpv4::SourceQuench.to_octets(), [4, 0, 0, 0, 0, 0, 0, 0]);
+    let address = Icmpv6::DestinationUnreachable(UnreachableV6::Address);
+    assert_eq!(address.to_octets(), [1, 3, 0, 0, 0, 0, 0, 0]);
+    let late = Icmpv6::TimeExceeded(TimeExceeded::HopLimit);
+    assert_eq!(late.to_octets(), [3, 0, 0, 0, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -144,16 +165,18 @@ fn quotes_of_other_protocols() {
         identifier: 1,
         sequence: 2,
     }));
-    let body = hex("0800 0000 0001 0002");
-    assert_eq!(
-        Quote::parse_v4(&join(&[&v4(1), &body])).map(|q| q.transport),
-        echo
-    );
-    let body = hex("8000 0000 0001 0002");
-    assert_eq!(
-        Quote::parse_v6(&join(&[&v6(58), &body])).map(|q| q.transport),
-        echo
-    );
+    for kind in [0, 8] {
+        let mut body = hex("0000 0000 0001 0002");
+        body[0] = kind;
+        let quote = Quote::parse_v4(&join(&[&v4(1), &body]));
+        assert_eq!(quote.map(|q| q.transport), echo);
+    }
+    for kind in [128, 129] {
+        let mut body = hex("0000 0000 0001 0002");
+        body[0] = kind;
+        let quote = Quote::parse_v6(&join(&[&v6(58), &body]));
+        assert_eq!(quote.map(|q| q.transport), echo);
+    }
 }
 
 #[test]

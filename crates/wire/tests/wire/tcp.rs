@@ -67,6 +67,27 @@ fn syn_of_linux() {
 }
 
 #[test]
+fn plain_data_segment() {
+    let octets = hex("0001 0002 00000003 00000004 8018 0005 0000 0009
+         0101 080a 00000006 00000007");
+    let header = TcpHeader {
+        source_port: 1,
+        destination_port: 2,
+        seq: SeqNumber(3),
+        ack: SeqNumber(4),
+        flags: TcpFlags::ACK | TcpFlags::PSH,
+        window: 5,
+        urgent_pointer: 9,
+        options: TcpOptions {
+            timestamps: Some(Timestamps { value: 6, echo: 7 }),
+            ..TcpOptions::default()
+        },
+    };
+    assert_eq!(TcpHeader::parse(&octets), Ok((header, 32)));
+    assert_eq!(emitted(&header), octets);
+}
+
+#[test]
 fn data_with_sack_as_linux_lays_it_out() {
     let octets = hex("0001 0002 00000003 00000004 d110 0005 0000 0000
          0101 080a 00000006 00000007 0101 0512 00000010 00000020 00000030 00000040");
