@@ -348,7 +348,7 @@ fn a_refused_and_an_unanswered_connection() {
 fn a_reused_pair_of_endpoints_is_two_connections() {
     let first = download();
     let second = download().into_iter().map(|mut s| {
-        s.at = s.at + Duration::from_secs(5);
+        s.at += Duration::from_secs(5);
         s.arrival = s.arrival.map(|a| a + Duration::from_secs(5));
         let shift = if s.source == curl() { 77_777 } else { 99_999 };
         let unshift = if s.source == curl() { 99_999 } else { 77_777 };
