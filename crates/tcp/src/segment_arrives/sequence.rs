@@ -14,6 +14,8 @@ pub(super) fn check(c: &mut Connection, seg: &mut Segment, now: Instant) -> Step
         // Its SYN was processed when we entered SYN-RECEIVED; only its ACK is news.
         seg.header.flags -= TcpFlags::SYN;
         seg.header.seq += 1;
+        // Our own SYN,ACK may not have left yet, and will not any more in ESTABLISHED.
+        c.tcb.flags |= Flags::ACK_NOW;
     }
     if paws::is_old(&c.tcb, seg, now) {
         reply(c, seg, now);
