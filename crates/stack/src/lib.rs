@@ -14,6 +14,7 @@ pub mod rate_limit;
 pub mod route;
 pub mod source_address;
 pub mod timer_wheel;
+pub mod udp;
 
 mod budget;
 mod demux;
@@ -44,6 +45,7 @@ pub use error::{BindError, ConnectError};
 pub use interface::{InterfaceConfig, InterfaceError};
 pub use listener::ListenOptions;
 pub use metrics::{InterfaceMetrics, Metrics, TcpMetrics};
+pub use route::{Route, RouteError};
 pub use socket_id::{PendingId, SocketId, SocketKind};
 pub use stack::{Stack, StackConfig, Usage};
 pub use tcp_calls::{TakenError, TcpMut, TcpRef};

@@ -55,7 +55,7 @@ impl Stack {
         socket.holder = Holder::Nobody;
         socket.events = Readiness::empty();
         let abort = socket.connection.has_unread() || socket.linger == Linger::For(Duration::ZERO);
-        if abort && socket.connection.state() != State::TimeWait {
+        if abort {
             socket.connection.abort();
         } else {
             // An error means that it was closed or ended before, which is as good.

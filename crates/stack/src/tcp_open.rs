@@ -151,8 +151,9 @@ impl Stack {
             None,
         );
         self.metrics.tcp.opens += 1;
-        self.mark_dirty(index);
+        // First of all out of CLOSED, then it may have output.
         self.settle(index, now);
+        self.mark_dirty(index);
         Ok(SocketId {
             kind: SocketKind::Tcp,
             index,

@@ -69,8 +69,9 @@ impl TcpSocket {
         }
     }
 
+    /// Nothing but what still waits to leave or to be read is left of it.
     #[inline]
-    fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         matches!(self.state, State::Closed | State::TimeWait)
     }
 }
@@ -94,11 +95,13 @@ impl Stack {
         index
     }
 
-    /// Puts a connection on its interface's list of those that have output.
+    /// Puts a connection on its interface's list of those that have output. Called before
+    /// [`settle`](Stack::settle): one that had ended before has nothing more to say.
     #[inline]
     pub(crate) fn mark_dirty(&mut self, index: u32) {
         if let Some(socket) = self.table.connections.get_mut(index)
             && !socket.dirty
+            && !socket.has_ended()
             && let Some(iface) = self.interfaces.get_mut(socket.iface)
         {
             socket.dirty = true;

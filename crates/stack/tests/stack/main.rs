@@ -1,0 +1,13 @@
+//! Two stacks, back to back in memory, on virtual time; each test for both families.
+
+mod addresses;
+mod close;
+mod connect;
+mod harness;
+mod icmp;
+mod limits;
+mod listener;
+mod loopback;
+mod pending;
+mod time_wait;
+mod trace;
