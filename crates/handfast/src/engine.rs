@@ -104,6 +104,17 @@ impl Engine {
         self.call(|core, now| f(&mut core.stack, now))
     }
 
+    /// Looks at the stack; nothing is driven by it.
+    pub fn inspect<R>(&self, f: impl FnOnce(&Stack) -> R) -> R {
+        f(&self.core().stack)
+    }
+
+    /// The sockets that the task of `waker` waits on, and what for: what a driver says of a task
+    /// that nothing will ever wake.
+    pub fn awaited_by(&self, waker: &Waker) -> Vec<(SocketId, Interest)> {
+        self.core().waiters.awaited_by(waker)
+    }
+
     /// Does all there is to do: carries packets in, lets timers run, wakes tasks, carries packets
     /// out. Bounded: when much arrives it returns with [`Next::more`].
     pub fn poll(&self) -> Next {

@@ -36,6 +36,7 @@ pub use pending_syn::PendingSyn;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use tcp_listener::{TcpListener, TcpListenerBuilder};
 pub use tcp_stream::{TcpConnector, TcpStream};
+pub use waiters::Interest;
 
 pub use handfast_base as base;
 pub use handfast_link as link;

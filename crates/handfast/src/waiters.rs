@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::task::Waker;
 
 /// What a task waits for on a socket.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Interest {
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Interest {
+    /// Something to read or to accept, or the end of it.
     Read,
+    /// Room to write, or a connection that is there.
     Write,
 }
 
@@ -49,6 +51,22 @@ impl Waiters {
         if happened.intersects(WRITE) {
             woken.append(writers);
         }
+    }
+
+    /// What the task of `waker` waits for, in an order that does not depend on the table's.
+    pub(crate) fn awaited_by(&self, waker: &Waker) -> Vec<(SocketId, Interest)> {
+        let mut found = Vec::new();
+        for (&id, [readers, writers]) in &self.sockets {
+            let waits = |list: &[Waker]| list.iter().any(|w| w.will_wake(waker));
+            if waits(readers) {
+                found.push((id, Interest::Read));
+            }
+            if waits(writers) {
+                found.push((id, Interest::Write));
+            }
+        }
+        found.sort_unstable();
+        found
     }
 
     /// Moves all who wait on `id` to `woken`: the socket is gone.

@@ -18,6 +18,7 @@ use handfast_base::Instant;
 use handfast_wire::Batch;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::task::Waker;
 
 /// Moves packets in batches.
 pub trait Link: Send {
@@ -46,6 +47,11 @@ pub trait Link: Send {
 
     /// How to wait for packets to receive.
     fn readiness(&self) -> Source<'_>;
+
+    /// Has `waker` woken, until another replaces it, when a link without a descriptor has packets
+    /// where there were none, has them earlier than [`poll_timeout`](Link::poll_timeout) told, or
+    /// has room again after a partial send. A link with a descriptor needs none.
+    fn set_waker(&mut self, _waker: &Waker) {}
 }
 
 impl<L: Link + ?Sized> Link for Box<L> {
@@ -67,6 +73,10 @@ impl<L: Link + ?Sized> Link for Box<L> {
 
     fn readiness(&self) -> Source<'_> {
         (**self).readiness()
+    }
+
+    fn set_waker(&mut self, waker: &Waker) {
+        (**self).set_waker(waker);
     }
 }
 

@@ -10,6 +10,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::task::Waker;
 
 /// What a [`Host`] is made of.
 #[derive(Default)]
@@ -96,7 +97,9 @@ impl HostBuilder {
         let engine = Arc::new(Engine::new(stack, Box::new(RealTime(driver.clone()))));
         engine.set_trace(self.trace);
         let mut first: Option<IfaceId> = None;
-        for (link, addresses) in self.links {
+        let waker = Waker::from(driver.clone());
+        for (mut link, addresses) in self.links {
+            link.set_waker(&waker);
             let id = engine
                 .attach(link, &addresses)
                 .map_err(HostError::Interface)?;

@@ -5,6 +5,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Wake;
 use std::time::Duration;
 
 /// What lets the driving thread sleep, and wakes it.
@@ -86,6 +87,13 @@ impl Driver {
         if waits[0].revents().contains(PollFlags::IN) {
             let _ = rustix::io::read(&self.wake, &mut [0u8; 8][..]);
         }
+    }
+}
+
+/// A link without a descriptor has something.
+impl Wake for Driver {
+    fn wake(self: Arc<Self>) {
+        self.notify();
     }
 }
 

@@ -79,12 +79,6 @@ impl End {
         self.lock().observers[self.side] = observer;
     }
 
-    /// Has `waker` woken, until another replaces it, when [`Link::poll_timeout`] becomes earlier,
-    /// when there is room again after a partial send, and when the other end is dropped.
-    pub fn set_waker(&mut self, waker: &Waker) {
-        self.lock().wakers[self.side] = Some(waker.clone());
-    }
-
     /// Has another impairment from the next packet on.
     pub fn set_impairment(&mut self, direction: Direction, impairment: Impairment) {
         self.lock().paths[self.path(direction)].set_impairment(impairment);
@@ -167,6 +161,12 @@ impl Link for End {
 
     fn readiness(&self) -> Source<'_> {
         Source::Polled
+    }
+
+    /// When [`Link::poll_timeout`] becomes earlier, when there is room again after a partial send,
+    /// and when the other end is dropped.
+    fn set_waker(&mut self, waker: &Waker) {
+        self.lock().wakers[self.side] = Some(waker.clone());
     }
 }
 

@@ -6,6 +6,7 @@ use handfast_base::{Instant, Rng};
 use handfast_wire::{Batch, Direction, Observer};
 use std::fmt;
 use std::io;
+use std::task::Waker;
 
 /// Batches read from the link in one call: where all of them are delayed the caller sees none.
 const ROUNDS: usize = 8;
@@ -153,6 +154,10 @@ impl<L: Link> Link for Impaired<L> {
             return Source::Polled;
         }
         self.link.readiness()
+    }
+
+    fn set_waker(&mut self, waker: &Waker) {
+        self.link.set_waker(waker);
     }
 }
 

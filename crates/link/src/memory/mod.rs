@@ -73,15 +73,6 @@ pub struct MemoryLink {
     receive: Arc<Lane>,
 }
 
-impl MemoryLink {
-    /// Has `waker` woken, until another replaces it, when packets arrive where none waited, when
-    /// there is room again after a partial send, and when the other end is dropped.
-    pub fn set_waker(&mut self, waker: &Waker) {
-        self.receive.lock().receiver = Some(waker.clone());
-        self.send.lock().sender = Some(waker.clone());
-    }
-}
-
 impl Link for MemoryLink {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
@@ -136,6 +127,13 @@ impl Link for MemoryLink {
 
     fn readiness(&self) -> Source<'_> {
         Source::Polled
+    }
+
+    /// When packets arrive where none waited, when there is room again after a partial send, and
+    /// when the other end is dropped.
+    fn set_waker(&mut self, waker: &Waker) {
+        self.receive.lock().receiver = Some(waker.clone());
+        self.send.lock().sender = Some(waker.clone());
     }
 }
 

@@ -8,6 +8,7 @@ use handfast_base::Instant;
 use handfast_wire::{Batch, Checksum, Direction, Fate, Observation, Observer, Packet};
 use std::fmt;
 use std::io;
+use std::task::Waker;
 
 /// Shows an observer every packet that passes a link, both ways.
 ///
@@ -90,6 +91,10 @@ impl<L: Link> Link for Observed<L> {
 
     fn readiness(&self) -> Source<'_> {
         self.link.readiness()
+    }
+
+    fn set_waker(&mut self, waker: &Waker) {
+        self.link.set_waker(waker);
     }
 }
 

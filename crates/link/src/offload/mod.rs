@@ -9,6 +9,7 @@ use handfast_base::Instant;
 use handfast_wire::{Batch, Checksum, GsoKind, Packet};
 use std::io;
 use std::mem::swap;
+use std::task::Waker;
 
 /// The largest super-segment whose length fits its field.
 const IP_MAX: u32 = 65_535;
@@ -95,6 +96,10 @@ impl<L: Link> Link for Offload<L> {
 
     fn readiness(&self) -> Source<'_> {
         self.link.readiness()
+    }
+
+    fn set_waker(&mut self, waker: &Waker) {
+        self.link.set_waker(waker);
     }
 }
 
