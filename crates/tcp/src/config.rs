@@ -133,6 +133,12 @@ impl Path {
         mss.clamp(1, 0xffff) as u16
     }
 
+    /// The smallest MTU a path of this family can have (RFC 791, 3.2; RFC 8200, 5).
+    #[inline]
+    pub(crate) fn least_mtu(&self) -> u32 {
+        if self.ip_header == 20 { 68 } else { 1280 }
+    }
+
     /// The MSS of a peer that names none (RFC 9293, 3.7.1, MUST-15).
     #[inline]
     pub(crate) fn default_mss(&self) -> u16 {

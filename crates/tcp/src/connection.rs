@@ -1,7 +1,7 @@
 use crate::buffer::{assembler::Assembler, receive::ReceiveBuffer, send::SendBuffer};
 use crate::congestion::{CongestionControl, CongestionWindow};
-use crate::recovery::scoreboard::Scoreboard;
-use crate::tcb::{Flags, Recovery, Tcb};
+use crate::recovery::{self, Recovery, scoreboard::Scoreboard};
+use crate::tcb::{Flags, Tcb};
 use crate::timer::{Timer, Timers};
 use crate::{
     Config, ConnectionError, Disposition, IcmpError, NetError, Path, Readiness, Segment,
@@ -62,6 +62,9 @@ pub(crate) struct Counters {
 pub(crate) struct Active {
     pub(crate) send: SendBuffer,
     pub(crate) board: Scoreboard,
+    pub(crate) recovery: Recovery,
+    /// One past the last small segment sent (RFC 9293, A.3: Minshall's variant of Nagle).
+    pub(crate) snd_sml: SeqNumber,
     pub(crate) receive: ReceiveBuffer,
     pub(crate) assembler: Assembler,
     pub(crate) congestion: Box<dyn CongestionControl>,
@@ -91,8 +94,6 @@ impl Connection {
                 snd_wl2: SeqNumber(0),
                 snd_up: iss,
                 iss,
-                snd_sml: iss,
-                recover: iss,
                 rcv_nxt: SeqNumber(0),
                 rcv_adv: SeqNumber(0),
                 rcv_up: SeqNumber(0),
@@ -109,7 +110,6 @@ impl Connection {
                 cwnd: 0,
                 ssthresh: u32::MAX,
                 last_sent: now.as_millis() as u32,
-                duplicate_acks: 0,
                 owed_acks: 0,
                 peer_mss: default_mss,
                 snd_mss: default_mss,
@@ -120,7 +120,6 @@ impl Connection {
                 challenges: 0,
                 challenge_interval: 0,
                 state,
-                recovery: Recovery::Open,
                 flags: Flags::empty(),
             },
             timers: Timers::OFF,
@@ -157,9 +156,9 @@ impl Connection {
 
     /// An ICMP error quotes a segment of ours that began at `quoted` (RFC 9293, 3.9.2.2;
     /// RFC 5927). False when nothing at that sequence number is in flight: then it is ignored.
-    pub fn icmp_error(&mut self, error: IcmpError, quoted: SeqNumber, now: Instant) -> bool {
+    pub fn icmp_error(&mut self, error: IcmpError, quoted: SeqNumber, _now: Instant) -> bool {
         let t = &self.tcb;
-        if !quoted.within(t.snd_una, t.snd_nxt.offset_from(t.snd_una)) {
+        if t.state == State::Closed || !quoted.within(t.snd_una, t.snd_nxt.offset_from(t.snd_una)) {
             return false;
         }
         match error {
@@ -174,19 +173,19 @@ impl Connection {
                 });
             }
             IcmpError::TooBig { mtu } => {
-                if mtu < self.path.mtu {
+                let least = self.path.least_mtu();
+                // IPv6 has no path below its least MTU (RFC 8201, 4); IPv4 is kept from absurdity.
+                let believed = mtu >= least || self.path.ip_header == 20;
+                let mtu = mtu.max(least);
+                if believed && mtu < self.path.mtu {
                     self.set_path(Path { mtu, ..self.path });
-                    // What did not fit is gone; it goes out again at once in the new size.
-                    if let Some(active) = self.active.as_deref_mut()
-                        && self.tcb.state.is_synchronized()
-                    {
-                        active.board.mark_first_lost(u32::from(self.tcb.snd_mss));
-                        self.tcb.flags |= Flags::FORCE_RETRANSMIT;
+                    if !matches!(self.tcb.state, State::SynSent | State::SynReceived) {
+                        recovery::new_reno::too_big(self);
                     }
-                    let _ = now;
                 }
             }
         }
+        self.check_invariants();
         true
     }
 
@@ -231,10 +230,11 @@ impl Connection {
         if self.has_unread() || read_closed || dead {
             r |= Readiness::READABLE;
         }
-        if dead || !t.state.may_send() || self.send_room() > 0 && t.state != State::SynSent {
+        let connected = t.flags.contains(Flags::WAS_ESTABLISHED);
+        if dead || !t.state.may_send() || connected && self.send_room() > 0 {
             r |= Readiness::WRITABLE;
         }
-        if t.flags.contains(Flags::WAS_ESTABLISHED) {
+        if connected {
             r |= Readiness::CONNECTED;
         }
         if read_closed {
@@ -292,7 +292,7 @@ impl Connection {
         self.path
     }
 
-    /// RCV.NXT: the sequence number that follows what has arrived in order.
+    /// RCV.NXT: the sequence number of the next octet expected.
     #[inline]
     pub fn rcv_nxt(&self) -> SeqNumber {
         self.tcb.rcv_nxt
@@ -321,6 +321,8 @@ impl Connection {
             Box::new(Active {
                 send: SendBuffer::new(start),
                 board: Scoreboard::default(),
+                recovery: Recovery::new(tcb.snd_una),
+                snd_sml: tcb.snd_una,
                 receive: ReceiveBuffer::default(),
                 assembler: Assembler::default(),
                 congestion: config.congestion.build(),
@@ -384,6 +386,8 @@ impl Connection {
                         .arm(Timer::FinWait2, now + self.config.fin_wait_2);
                 }
             }
+            // Whoever waits to write waits in vain.
+            State::FinWait1 | State::LastAck => self.events |= Readiness::WRITABLE,
             State::CloseWait => self.events |= Readiness::READ_CLOSED | Readiness::READABLE,
             State::Closing => self.events |= Readiness::READ_CLOSED | Readiness::READABLE,
             State::TimeWait => {
@@ -392,7 +396,11 @@ impl Connection {
                 self.timers = Timers::OFF;
             }
             State::Closed => {
-                self.events |= Readiness::CLOSED | Readiness::READABLE | Readiness::WRITABLE;
+                self.events |= Readiness::CLOSED
+                    | Readiness::READABLE
+                    | Readiness::WRITABLE
+                    | Readiness::READ_CLOSED
+                    | Readiness::WRITE_CLOSED;
                 self.timers = Timers::OFF;
             }
             _ => {}
@@ -407,6 +415,13 @@ impl Connection {
         self.active = None;
         self.tcb.rcv_held = 0;
         self.enter(State::Closed, Instant::ZERO);
+    }
+
+    /// The connection is dead by our decision, and the peer is reset if it knows of us.
+    pub(crate) fn reset(&mut self, why: ConnectionError) {
+        let told = self.tcb.state.is_synchronized() && self.tcb.state != State::TimeWait;
+        self.die(why);
+        self.tcb.flags.set(Flags::RESET, told);
     }
 
     fn note(&mut self, why: NetError) {

@@ -3,10 +3,12 @@
 //! The checks of [`segment_arrives`](crate::segment_arrives) call these and know no extension.
 
 use crate::congestion::{self, AckEvent};
-use crate::tcb::{Flags, Recovery};
+use crate::recovery::{self, Phase};
+use crate::rtt::RttEstimator;
+use crate::tcb::Flags;
 use crate::timer::Timer;
-use crate::window::persist;
-use crate::{Connection, Readiness, Segment, State, recovery, timestamps};
+use crate::window::{self, persist};
+use crate::{Connection, Readiness, Segment, State, timestamps, user_timeout};
 use handfast_base::Instant;
 
 /// The handshake is complete, and SND.WND is known.
@@ -15,8 +17,19 @@ pub(crate) fn established(c: &mut Connection, now: Instant) {
     // RFC 6928, 2: one lost SYN changes nothing, several mean a bad path.
     let segments = if syns > 1 { 1 } else { c.config.initial_window };
     c.tcb.cwnd = congestion::initial_window(u32::from(c.tcb.snd_mss), segments);
-    c.tcb.recover = c.tcb.iss;
+    c.tcb.rto.handshake_completed();
+    if syns > 0 {
+        // RFC 6298 (5.7): what was measured on a SYN that had to be repeated does not count.
+        c.tcb.rtt = RttEstimator::default();
+    }
     c.enter(State::Established, now);
+}
+
+/// The segment is the peer's: its sequence number and its acknowledgment are acceptable.
+pub(crate) fn heard(c: &mut Connection, seg: &Segment, now: Instant) {
+    c.last_heard = now;
+    c.tcb.probes = 0;
+    timestamps::note(&mut c.tcb, seg, now);
 }
 
 /// SEG.ACK acknowledges something for the first time: SND.UNA advances.
@@ -51,16 +64,21 @@ pub(crate) fn acknowledged(c: &mut Connection, seg: &Segment, now: Instant) {
     c.tcb.flags -= Flags::R1_TOLD;
 
     // Recovery first, for it says whether the window may grow.
-    let was = c.tcb.recovery;
+    let was = {
+        let (_, active) = c.parts();
+        active.snd_sml = active.snd_sml.later(ack);
+        active.recovery.phase
+    };
     recovery::new_reno::acknowledged(c, ack, acked.octets);
-    if was != Recovery::Fast && c.tcb.cwnd > 0 {
+    if was != Phase::Fast && c.tcb.cwnd > 0 {
         let event = AckEvent {
             now,
             acked: acked.octets,
             in_flight,
             rtt,
             min_rtt: c.tcb.rtt.min(),
-            cwnd_limited: c.tcb.flags.contains(Flags::CWND_LIMITED) || was == Recovery::Loss,
+            cwnd_limited: c.tcb.flags.contains(Flags::CWND_LIMITED) || was == Phase::Loss,
+            after_timeout: was == Phase::Loss,
         };
         c.with_congestion(|algorithm, w| algorithm.on_ack(w, &event));
     }
@@ -72,13 +90,16 @@ pub(crate) fn acknowledged(c: &mut Connection, seg: &Segment, now: Instant) {
     }
 }
 
-/// An acceptable ACK that acknowledges nothing new.
-pub(crate) fn not_advanced(c: &mut Connection, seg: &Segment, window_changed: bool, now: Instant) {
+/// An acceptable ACK that acknowledges nothing new; SND.WND was `wnd` before it.
+pub(crate) fn not_advanced(c: &mut Connection, seg: &Segment, wnd: u32, now: Instant) {
+    // RFC 5681, 2: (a) data is outstanding, (b) no text, (c) neither SYN nor FIN, (d) the highest
+    // acknowledgment so far, (e) the same window. A closed window is being probed: not (a).
     let duplicate = seg.is_empty()
-        && !window_changed
         && seg.header.ack == c.tcb.snd_una
-        && c.flight_size() > 0
-        && c.tcb.snd_wnd > 0;
+        && window::send::offered(&c.tcb, seg) == wnd
+        && c.tcb.snd_wnd == wnd
+        && wnd > 0
+        && c.flight_size() > 0;
     if duplicate {
         c.counters.duplicate_acks_in = c.counters.duplicate_acks_in.wrapping_add(1);
         recovery::new_reno::duplicate_ack(c, now);
@@ -88,9 +109,12 @@ pub(crate) fn not_advanced(c: &mut Connection, seg: &Segment, window_changed: bo
 /// SND.WND has another value than `was`.
 pub(crate) fn window_changed(c: &mut Connection, was: u32, now: Instant) {
     if was == 0 && c.tcb.snd_wnd > 0 {
-        // It opens: probes are over, and what they left in flight is data like any other.
+        // It opens: probes are over. What one of them carried was thrown away, most likely.
         c.tcb.rto.collapse();
         c.tcb.flags -= Flags::PROBE;
+        if c.flight_size() > 0 {
+            recovery::new_reno::retransmit_first(c);
+        }
         rearm(c, now);
     } else if c.tcb.snd_wnd == 0 {
         c.stuck_since = now;
@@ -100,10 +124,15 @@ pub(crate) fn window_changed(c: &mut Connection, was: u32, now: Instant) {
 /// Restarts the retransmission timer for what is in flight, or the probe timer, or none.
 pub(crate) fn rearm(c: &mut Connection, now: Instant) {
     if c.flight_size() > 0 {
-        let at = now + c.rto();
-        c.timers.arm(Timer::Retransmission, at);
+        arm_retransmission(c, now);
     } else {
         c.timers.stop(Timer::Retransmission);
         persist::arm(c, now);
     }
+}
+
+/// The retransmission timer runs from now, but not beyond the point where we give up.
+pub(crate) fn arm_retransmission(c: &mut Connection, now: Instant) {
+    let at = (now + c.rto()).min(user_timeout::deadline(c));
+    c.timers.arm(Timer::Retransmission, at);
 }

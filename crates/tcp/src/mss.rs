@@ -23,9 +23,12 @@ pub(crate) fn update(c: &mut Connection) {
     }
     let (old, new) = (u32::from(c.tcb.snd_mss), u32::from(mss.max(1)));
     c.tcb.snd_mss = new as u16;
-    // The window is counted in octets, but means segments: it follows a smaller segment down.
-    if new < old && c.tcb.cwnd > 0 {
-        let scaled = u64::from(c.tcb.cwnd) * u64::from(new) / u64::from(old);
-        c.tcb.cwnd = (scaled as u32).max(new);
+    // Both are counted in octets, but mean segments.
+    let scaled = |w: u32| (u64::from(w) * u64::from(new) / u64::from(old)).min(1 << 30) as u32;
+    if new != old && c.tcb.cwnd > 0 {
+        c.tcb.cwnd = scaled(c.tcb.cwnd).max(new);
+        if c.tcb.ssthresh != u32::MAX {
+            c.tcb.ssthresh = scaled(c.tcb.ssthresh).max(2 * new);
+        }
     }
 }

@@ -11,9 +11,9 @@ use crate::tcb::Flags;
 #[inline]
 pub(crate) fn may_send(c: &Connection) -> bool {
     let t = &c.tcb;
+    let small = c.active.as_deref().map_or(t.snd_una, |a| a.snd_sml);
     c.config.nodelay
-        || t.snd_una == t.snd_nxt
-        || t.snd_sml.at_or_before(t.snd_una)
+        || small.at_or_before(t.snd_una)
         || t.state.is_fin_queued()
         || t.flags.intersects(Flags::SEND_URGENT)
 }

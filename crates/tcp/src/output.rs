@@ -3,11 +3,11 @@
 //! Output sends and never decides: recovery has marked what is lost, congestion has sized the
 //! window, the checks have said what is owed.
 
-use crate::recovery::limited_transmit;
-use crate::tcb::{Flags, Recovery};
+use crate::recovery::{Phase, limited_transmit};
+use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::window::{self, persist, silly_window};
-use crate::{Connection, SegmentSlot, State, ack, mss, nagle, timestamps};
+use crate::{Connection, SegmentSlot, State, ack, hooks, mss, nagle, timestamps};
 use handfast_base::{Duration, Instant};
 use handfast_wire::tcp::TcpFlags;
 use handfast_wire::{SendReason, SeqNumber};
@@ -96,15 +96,14 @@ fn handshake(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
         c.stuck_since = now;
     } else {
         active.board.retransmitted(now);
-        c.counters.retransmissions += 1;
+        c.counters.retransmissions = c.counters.retransmissions.wrapping_add(1);
     }
     c.tcb.flags -= Flags::FORCE_RETRANSMIT;
     if answering {
         ack::delayed_ack::sent(c);
     }
     if first || !c.timers.is_armed(Timer::Retransmission) {
-        let at = now + c.rto();
-        c.timers.arm(Timer::Retransmission, at);
+        hooks::arm_retransmission(c, now);
     }
     true
 }
@@ -140,14 +139,12 @@ fn retransmission(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bo
         return false;
     };
     active.board.retransmitted(now);
-    let reason = match tcb.recovery {
-        Recovery::Loss => SendReason::RetransmissionTimeout(tcb.rto.backoffs().max(1)),
-        Recovery::Fast if tcb.snd_una == start && tcb.duplicate_acks >= 3 => {
-            SendReason::FastRetransmit
-        }
-        Recovery::Fast => SendReason::PartialAck,
-        Recovery::Open if tcb.snd_wnd == 0 => SendReason::WindowProbe,
-        Recovery::Open => SendReason::FastRetransmit,
+    let reason = match active.recovery.phase {
+        Phase::Loss => SendReason::RetransmissionTimeout(tcb.rto.backoffs().max(1)),
+        Phase::Fast if active.recovery.duplicate_acks >= 3 => SendReason::FastRetransmit,
+        Phase::Fast => SendReason::PartialAck,
+        Phase::Open if tcb.snd_wnd == 0 => SendReason::WindowProbe,
+        Phase::Open => SendReason::FastRetransmit,
     };
     tcb.flags -= Flags::FORCE_RETRANSMIT;
     c.counters.retransmissions = c.counters.retransmissions.wrapping_add(1);
@@ -208,13 +205,14 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
         }
     }
     // The FIN rides on the last text, and needs room of one octet in the peer's window.
-    let fin = fin_waits && len == unsent && (usable > len || unsent == 0 && usable > 0);
+    let fin = fin_waits && len == unsent && usable > len;
     if len == 0 && !fin {
         persist::arm(c, now);
         return false;
     }
-    let reason = match c.tcb.recovery {
-        Recovery::Open if c.tcb.duplicate_acks > 0 => SendReason::LimitedTransmit,
+    let recovery = c.active.as_deref().map(|a| &a.recovery);
+    let reason = match recovery {
+        Some(r) if r.phase == Phase::Open && r.duplicate_acks > 0 => SendReason::LimitedTransmit,
         _ if len == 0 => SendReason::Fin,
         _ => SendReason::Data,
     };
@@ -263,7 +261,7 @@ fn send_new(
     c.tcb.snd_nxt = end;
     let mss = u32::from(c.tcb.snd_mss);
     if !end.offset_from(start).is_multiple_of(mss) {
-        c.tcb.snd_sml = end;
+        c.parts().1.snd_sml = end;
     }
     c.tcb.last_sent = now.as_millis() as u32;
     write_data(c, now, out, start, end, reason);
@@ -300,8 +298,7 @@ fn write_data(
     }
     acknowledge(c, now, out);
     if !c.timers.is_armed(Timer::Retransmission) {
-        let at = now + c.rto();
-        c.timers.arm(Timer::Retransmission, at);
+        hooks::arm_retransmission(c, now);
     }
 }
 
@@ -362,11 +359,11 @@ fn acceptable_seq(c: &Connection) -> SeqNumber {
 
 /// Octets that the congestion window lets out now.
 fn congestion_room(c: &Connection) -> u32 {
-    let lost = c.active.as_deref().map_or(0, |a| a.board.lost());
-    let pipe = c
-        .flight_size()
-        .saturating_sub(lost)
-        .saturating_sub(limited_transmit::left_the_network(&c.tcb));
+    let gone = c.active.as_deref().map_or(0, |a| {
+        let left = limited_transmit::left_the_network(&a.recovery, u32::from(c.tcb.snd_mss));
+        a.board.lost().saturating_add(left)
+    });
+    let pipe = c.flight_size().saturating_sub(gone);
     c.tcb.cwnd.saturating_sub(pipe)
 }
 

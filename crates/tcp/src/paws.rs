@@ -16,16 +16,23 @@ pub(crate) fn is_old(tcb: &Tcb, seg: &Segment, now: Instant) -> bool {
     if !tcb.flags.contains(Flags::TIMESTAMPS) || seg.has(TcpFlags::RST) {
         return false;
     }
-    seg.header.options.timestamps.is_some_and(|ts| {
-        (ts.value.wrapping_sub(tcb.ts_recent) as i32) < 0
-            && (now.as_millis() as u32).wrapping_sub(tcb.ts_recent_age) < STALE_AFTER
-    })
+    seg.header
+        .options
+        .timestamps
+        .is_some_and(|ts| (ts.value.wrapping_sub(tcb.ts_recent) as i32) < 0 && !is_stale(tcb, now))
+}
+
+/// Whether TS.Recent is so old that nothing can be told from it.
+#[inline]
+pub(crate) fn is_stale(tcb: &Tcb, now: Instant) -> bool {
+    (now.as_millis() as u32).wrapping_sub(tcb.ts_recent_age) >= STALE_AFTER
 }
 
 /// Whether a timestamp is missing where one was negotiated (3.2: SHOULD drop, but for a reset).
+/// A SYN is no part of this connection: a peer that has restarted must get its challenge.
 #[inline]
 pub(crate) fn is_missing(tcb: &Tcb, seg: &Segment) -> bool {
     tcb.flags.contains(Flags::TIMESTAMPS)
         && seg.header.options.timestamps.is_none()
-        && !seg.has(TcpFlags::RST)
+        && !seg.header.flags.intersects(TcpFlags::RST | TcpFlags::SYN)
 }

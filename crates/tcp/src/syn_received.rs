@@ -160,12 +160,14 @@ impl SynReceived {
             }
             return SynReceivedVerdict::SynAckAgain;
         }
-        if let Some(ts) = h.options.timestamps
-            && self.timestamps
-            && !seg.has(TcpFlags::RST)
-            && (ts.value.wrapping_sub(self.ts_recent) as i32) < 0
-        {
-            return SynReceivedVerdict::Acknowledge(Discard::TcpPaws);
+        if self.timestamps && !seg.header.flags.intersects(TcpFlags::RST | TcpFlags::SYN) {
+            match h.options.timestamps {
+                None => return SynReceivedVerdict::Discard(Discard::TcpPaws),
+                Some(ts) if (ts.value.wrapping_sub(self.ts_recent) as i32) < 0 => {
+                    return SynReceivedVerdict::Acknowledge(Discard::TcpPaws);
+                }
+                Some(_) => {}
+            }
         }
         let len = seg.len();
         let inside = h.seq.within(rcv_nxt, wnd.max(1))
@@ -211,7 +213,6 @@ impl SynReceived {
         t.last_ack_sent = t.rcv_nxt;
         t.snd_una = self.iss + 1;
         t.snd_nxt = t.snd_una;
-        t.snd_sml = t.snd_una;
         t.snd_up = t.snd_una;
         t.snd_wl1 = self.irs;
         t.snd_wl2 = t.snd_una;

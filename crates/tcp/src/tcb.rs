@@ -26,10 +26,6 @@ pub(crate) struct Tcb {
     pub(crate) snd_up: SeqNumber,
     /// ISS: our initial sequence number.
     pub(crate) iss: SeqNumber,
-    /// One past the last small segment sent (RFC 9293, A.3: Minshall's variant of Nagle).
-    pub(crate) snd_sml: SeqNumber,
-    /// Where loss recovery ends, or ended (RFC 6582).
-    pub(crate) recover: SeqNumber,
 
     // Receive sequence variables.
     /// RCV.NXT: next octet expected.
@@ -65,8 +61,6 @@ pub(crate) struct Tcb {
     /// When the last data segment left (ms of our clock): idle restart.
     pub(crate) last_sent: u32,
 
-    /// Duplicate acknowledgments in a row (RFC 5681, 2).
-    pub(crate) duplicate_acks: u16,
     /// Acknowledgments of out-of-order segments that are owed, one each.
     pub(crate) owed_acks: u16,
     /// SEND.MSS: what the peer announced (RFC 9293, 3.7.1).
@@ -84,19 +78,7 @@ pub(crate) struct Tcb {
     /// The interval (100 ms of our clock) that `challenges` counts.
     pub(crate) challenge_interval: u32,
     pub(crate) state: State,
-    pub(crate) recovery: Recovery,
     pub(crate) flags: Flags,
-}
-
-/// Where loss recovery stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Recovery {
-    /// Nothing is known to be lost.
-    Open,
-    /// Fast recovery, until `recover` is acknowledged (RFC 6582).
-    Fast,
-    /// After a retransmission timeout, until `recover` is acknowledged.
-    Loss,
 }
 
 /// What is true of the connection, and what is owed.

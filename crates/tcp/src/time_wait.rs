@@ -73,10 +73,15 @@ impl TimeWait {
         // and restart the 2 MSL timeout.
         if seg.has(TcpFlags::FIN) && h.seq + seg.len() == self.rcv_nxt {
             self.expires = now + Duration::from_millis(u64::from(self.length));
+            if let Some(ts) = h.options.timestamps
+                && (ts.value.wrapping_sub(self.ts_recent) as i32) > 0
+            {
+                self.ts_recent = ts.value;
+            }
         }
-        // An empty segment where we expect the next one says nothing new; answering it could
-        // make two ends answer each other for ever.
-        if seg.is_empty() && h.seq == self.rcv_nxt {
+        // An empty segment, other than a keep-alive, says nothing new; answering it could make
+        // two ends answer each other for ever.
+        if seg.is_empty() && h.seq + 1 != self.rcv_nxt {
             return TimeWaitVerdict::Discard(Discard::TcpTimeWait);
         }
         TimeWaitVerdict::Acknowledge(Discard::TcpTimeWait)

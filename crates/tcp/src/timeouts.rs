@@ -5,8 +5,8 @@ use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::window::persist;
 use crate::{
-    Connection, ConnectionError, NetError, Readiness, State, keep_alive, recovery, user_timeout,
-    window,
+    Connection, ConnectionError, NetError, Readiness, State, hooks, keep_alive, recovery,
+    user_timeout, window,
 };
 use handfast_base::Instant;
 
@@ -32,13 +32,15 @@ fn retransmission(c: &mut Connection, now: Instant) {
     if c.flight_size() == 0 && !probing {
         return;
     }
-    let deadline = user_timeout::deadline(c);
-    if now >= deadline {
-        c.die(ConnectionError::TimedOut);
-        c.tcb.flags |= Flags::RESET;
+    if now >= user_timeout::deadline(c) {
+        c.reset(ConnectionError::TimedOut);
         return;
     }
-    if c.tcb.rto.backoffs() + 1 >= user_timeout::R1 && !c.tcb.flags.contains(Flags::R1_TOLD) {
+    let closed = window::send::is_zero(&c.tcb);
+    if c.tcb.rto.backoffs() + 1 >= user_timeout::R1
+        && !closed
+        && !c.tcb.flags.contains(Flags::R1_TOLD)
+    {
         // Advice to the layer below and to the application (MUST-20, SHLD-9).
         c.tcb.flags |= Flags::R1_TOLD;
         c.soft_error = Some(NetError::HostUnreachable);
@@ -51,19 +53,15 @@ fn retransmission(c: &mut Connection, now: Instant) {
         let (tcb, active) = c.parts();
         active.board.mark_all_lost();
         tcb.flags |= Flags::FORCE_RETRANSMIT;
-    } else if window::send::is_zero(&c.tcb) {
+    } else if closed {
         // What is in flight is a probe: its silence says nothing about the network.
-        let mss = u32::from(c.tcb.snd_mss);
-        let (tcb, active) = c.parts();
-        active.board.mark_first_lost(mss);
-        tcb.flags |= Flags::FORCE_RETRANSMIT;
+        recovery::new_reno::retransmit_first(c);
     } else {
         recovery::new_reno::timed_out(c, now);
         c.counters.timeouts = c.counters.timeouts.wrapping_add(1);
     }
     c.tcb.rto.back_off();
-    let at = (now + c.rto()).min(deadline);
-    c.timers.arm(Timer::Retransmission, at);
+    hooks::arm_retransmission(c, now);
 }
 
 /// Nothing has moved for a while: the buffers go back.

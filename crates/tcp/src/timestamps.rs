@@ -1,7 +1,7 @@
 //! The timestamps option (RFC 7323, sections 3 and 4).
 
 use crate::tcb::{Flags, Tcb};
-use crate::{Segment, tcb};
+use crate::{Segment, paws};
 use handfast_base::{Duration, Instant};
 use handfast_wire::tcp::{TcpHeader, Timestamps};
 
@@ -25,12 +25,12 @@ pub(crate) fn stamp(tcb: &Tcb, header: &mut TcpHeader, now: Instant) {
 /// Notes TSval as TS.Recent if the segment covers what we last acknowledged (4.3): a delayed
 /// acknowledgment then echoes the earliest segment it stands for.
 #[inline]
-pub(crate) fn note(tcb: &mut tcb::Tcb, seg: &Segment, now: Instant) {
+pub(crate) fn note(tcb: &mut Tcb, seg: &Segment, now: Instant) {
     if !tcb.flags.contains(Flags::TIMESTAMPS) {
         return;
     }
     if let Some(ts) = seg.header.options.timestamps
-        && ts.value.wrapping_sub(tcb.ts_recent) as i32 >= 0
+        && (ts.value.wrapping_sub(tcb.ts_recent) as i32 >= 0 || paws::is_stale(tcb, now))
         && seg.header.seq.at_or_before(tcb.last_ack_sent)
     {
         tcb.ts_recent = ts.value;

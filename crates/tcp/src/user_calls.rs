@@ -148,22 +148,8 @@ impl Connection {
 
     /// ABORT (3.10.5): all queues are flushed and the peer is reset, if it knows of us.
     pub fn abort(&mut self) {
-        let told = matches!(
-            self.tcb.state,
-            State::SynReceived
-                | State::Established
-                | State::FinWait1
-                | State::FinWait2
-                | State::CloseWait
-                | State::Closing
-                | State::LastAck
-        );
-        if self.tcb.state == State::Closed {
-            return;
-        }
-        self.die(ConnectionError::Aborted);
-        if told {
-            self.tcb.flags |= Flags::RESET;
+        if self.tcb.state != State::Closed {
+            self.reset(ConnectionError::Aborted);
         }
     }
 

@@ -49,6 +49,9 @@ pub struct AckEvent {
     /// Whether the congestion window, and not the application or the peer's window, was what
     /// held the sender back (RFC 7661).
     pub cwnd_limited: bool,
+    /// Whether the sender recovers from a retransmission timeout: then much of what is
+    /// acknowledged had arrived long before (RFC 3465, 2.3).
+    pub after_timeout: bool,
 }
 
 /// Data was lost.

@@ -19,7 +19,8 @@ impl CongestionControl for NewReno {
         }
         let mut rest = ack.acked;
         if w.in_slow_start() {
-            rest = slow_start::grow(w, rest, u32::MAX);
+            let limit = if ack.after_timeout { w.mss } else { u32::MAX };
+            rest = slow_start::grow(w, rest, limit);
         }
         if rest == 0 || w.in_slow_start() {
             return;

@@ -3,3 +3,38 @@
 pub(crate) mod limited_transmit;
 pub(crate) mod new_reno;
 pub(crate) mod scoreboard;
+
+use handfast_wire::SeqNumber;
+
+/// Where loss recovery stands. It is about what is in flight, and an idle connection has none.
+#[derive(Clone, Debug)]
+pub(crate) struct Recovery {
+    pub(crate) phase: Phase,
+    /// RECOVER: where the last loss recovery ends, or ended; before SND.UNA when there was none
+    /// (RFC 6582).
+    pub(crate) recover: SeqNumber,
+    /// Duplicate acknowledgments in a row (RFC 5681, 2).
+    pub(crate) duplicate_acks: u16,
+}
+
+/// What kind of recovery is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// Nothing is known to be lost.
+    Open,
+    /// Fast recovery, until `recover` is acknowledged (RFC 6582).
+    Fast,
+    /// After a retransmission timeout, until `recover` is acknowledged.
+    Loss,
+}
+
+impl Recovery {
+    /// Nothing lost, and everything before `una` acknowledged.
+    pub(crate) fn new(una: SeqNumber) -> Recovery {
+        Recovery {
+            phase: Phase::Open,
+            recover: una - 1,
+            duplicate_acks: 0,
+        }
+    }
+}

@@ -1,9 +1,10 @@
 //! NewReno: fast retransmit and fast recovery by duplicate and partial acknowledgments
 //! (RFC 5681, 3.2; RFC 6582).
 
+use super::Phase;
 use crate::Connection;
 use crate::congestion::{LossEvent, LossKind};
-use crate::tcb::{Flags, Recovery};
+use crate::tcb::Flags;
 use handfast_base::Instant;
 use handfast_wire::SeqNumber;
 
@@ -12,21 +13,21 @@ const THRESHOLD: u16 = 3;
 
 /// A duplicate acknowledgment arrived.
 pub(crate) fn duplicate_ack(c: &mut Connection, now: Instant) {
+    let in_flight = c.flight_size();
+    let (tcb, active) = c.parts();
     // More than there are segments in flight cannot be honest; they let nothing out.
-    let most = c.flight_size() / u32::from(c.tcb.snd_mss) + 1;
-    let t = &mut c.tcb;
-    t.duplicate_acks = t
-        .duplicate_acks
-        .saturating_add(1)
-        .min(most.min(0xffff) as u16);
+    let segments = (in_flight / u32::from(tcb.snd_mss)).max(active.board.transmissions());
+    let most = (segments + 1).clamp(u32::from(THRESHOLD), 0xffff) as u16;
+    let r = &mut active.recovery;
+    r.duplicate_acks = r.duplicate_acks.saturating_add(1).min(most);
     // RFC 6582, 3.2 (2): only when all that was in flight at the last loss is acknowledged.
-    if t.recovery == Recovery::Open && t.duplicate_acks >= THRESHOLD && t.snd_una.after(t.recover) {
-        let in_flight = c.flight_size();
-        c.tcb.recovery = Recovery::Fast;
-        c.tcb.recover = c.tcb.snd_nxt;
+    if r.phase == Phase::Open && r.duplicate_acks >= THRESHOLD && tcb.snd_una.after(r.recover) {
+        r.phase = Phase::Fast;
+        r.recover = tcb.snd_nxt;
         let loss = LossEvent {
             now,
-            in_flight,
+            // Without what limited transmit let out beyond the window (RFC 5681, 3.2, step 2).
+            in_flight: in_flight.min(tcb.cwnd),
             kind: LossKind::FastRetransmit,
         };
         c.with_congestion(|algorithm, w| algorithm.on_loss(w, &loss));
@@ -34,57 +35,79 @@ pub(crate) fn duplicate_ack(c: &mut Connection, now: Instant) {
     }
 }
 
-/// SND.UNA advanced to `ack`.
+/// SND.UNA advanced to `ack`, by `octets`.
 pub(crate) fn acknowledged(c: &mut Connection, ack: SeqNumber, octets: u32) {
-    let full = ack.at_or_after(c.tcb.recover);
-    match c.tcb.recovery {
-        Recovery::Open => c.tcb.duplicate_acks = 0,
-        Recovery::Loss if full => leave(c),
-        Recovery::Loss => c.tcb.duplicate_acks = 0,
-        Recovery::Fast if full => {
-            let in_flight = c.flight_size();
-            leave(c);
-            c.with_congestion(|algorithm, w| algorithm.on_recovery_exit(w, in_flight));
-        }
-        Recovery::Fast => {
+    let in_flight = c.flight_size();
+    let (tcb, active) = c.parts();
+    let r = &mut active.recovery;
+    let full = ack.at_or_after(r.recover);
+    match r.phase {
+        Phase::Open => r.duplicate_acks = 0,
+        Phase::Fast if !full => {
             // A partial acknowledgment: the next hole is at its edge. The segments between were
             // what the duplicates had counted.
-            let mss = u32::from(c.tcb.snd_mss);
+            let mss = u32::from(tcb.snd_mss);
             let gone = octets.div_ceil(mss).saturating_sub(1).min(0xffff) as u16;
-            c.tcb.duplicate_acks = c.tcb.duplicate_acks.saturating_sub(gone);
+            r.duplicate_acks = r.duplicate_acks.saturating_sub(gone);
             retransmit_first(c);
+            return;
+        }
+        was => {
+            r.duplicate_acks = 0;
+            if full {
+                r.phase = Phase::Open;
+                if was == Phase::Fast {
+                    c.with_congestion(|algorithm, w| algorithm.on_recovery_exit(w, in_flight));
+                }
+            }
         }
     }
+    // A point long past would come out ahead once sequence numbers have gone half round.
+    let r = &mut c.parts().1.recovery;
+    r.recover = r.recover.later(ack - 1);
 }
 
 /// The retransmission timer ran out: everything in flight counts as lost (RFC 6298, 5.4;
 /// RFC 6582, 4.1).
 pub(crate) fn timed_out(c: &mut Connection, now: Instant) {
     let in_flight = c.flight_size();
-    let resent =
-        |a: &crate::connection::Active| a.board.front().is_some_and(|r| r.retransmissions > 0);
-    let repeated = c.tcb.recovery == Recovery::Loss && c.active.as_deref().is_some_and(resent);
+    let (tcb, active) = c.parts();
+    let resent = active.board.front().is_some_and(|r| r.retransmissions > 0);
     let loss = LossEvent {
         now,
-        in_flight,
-        kind: LossKind::Timeout { repeated },
+        in_flight: match active.recovery.phase {
+            // This loss was answered already: ssthresh only goes further down if less than that
+            // is in flight by now.
+            Phase::Fast => in_flight.min(tcb.ssthresh.saturating_mul(2)),
+            _ => in_flight,
+        },
+        kind: LossKind::Timeout {
+            repeated: active.recovery.phase == Phase::Loss && resent,
+        },
     };
     c.with_congestion(|algorithm, w| algorithm.on_loss(w, &loss));
-    c.tcb.recovery = Recovery::Loss;
-    c.tcb.recover = c.tcb.snd_nxt;
-    c.tcb.duplicate_acks = 0;
-    c.tcb.flags |= Flags::FORCE_RETRANSMIT;
-    let (_, active) = c.parts();
-    active.board.mark_all_lost();
+    all_is_lost(c);
 }
 
-fn leave(c: &mut Connection) {
-    c.tcb.recovery = Recovery::Open;
-    c.tcb.duplicate_acks = 0;
+/// A router threw away what was sent because it was too big for the path: it goes out again in
+/// smaller segments, and that says nothing about congestion (RFC 8201, 5.4).
+pub(crate) fn too_big(c: &mut Connection) {
+    if c.flight_size() > 0 {
+        all_is_lost(c);
+    }
+}
+
+fn all_is_lost(c: &mut Connection) {
+    let (tcb, active) = c.parts();
+    active.recovery.phase = Phase::Loss;
+    active.recovery.recover = tcb.snd_nxt;
+    active.recovery.duplicate_acks = 0;
+    active.board.mark_all_lost();
+    tcb.flags |= Flags::FORCE_RETRANSMIT;
 }
 
 /// One segment goes out again at once, even with the window full.
-fn retransmit_first(c: &mut Connection) {
+pub(crate) fn retransmit_first(c: &mut Connection) {
     let mss = u32::from(c.tcb.snd_mss);
     let (tcb, active) = c.parts();
     active.board.mark_first_lost(mss);

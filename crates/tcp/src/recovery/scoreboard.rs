@@ -65,6 +65,12 @@ impl Scoreboard {
         self.lost
     }
 
+    /// How many transmissions are in flight; a super-segment counts once.
+    #[inline]
+    pub(crate) fn transmissions(&self) -> u32 {
+        self.records.len() as u32
+    }
+
     pub(crate) fn front(&self) -> Option<&Record> {
         self.records.front()
     }
@@ -197,6 +203,7 @@ impl Scoreboard {
             record.retransmissions = record.retransmissions.saturating_add(1);
             record.delivered = self.delivered;
             record.delivered_at = self.delivered_at;
+            record.first_sent_at = self.first_sent_at;
         }
     }
 

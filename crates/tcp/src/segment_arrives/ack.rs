@@ -21,6 +21,7 @@ pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
             return discard(Discard::TcpUnacceptableAck);
         }
         let wnd = window::send::offered(t, seg);
+        hooks::heard(c, seg, now);
         hooks::acknowledged(c, seg, now);
         window::send::set(&mut c.tcb, seg, wnd);
         hooks::established(c, now);
@@ -35,14 +36,15 @@ pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
         challenge_ack::send(c, now);
         return discard(Discard::TcpAckTooOld);
     }
-    if ack.at_or_after(t.snd_una) {
+    hooks::heard(c, seg, now);
+    if ack.at_or_after(c.tcb.snd_una) {
         let was = c.tcb.snd_wnd;
         let advances = ack.after(c.tcb.snd_una);
-        let wider = window::send::update(&mut c.tcb, seg);
+        window::send::update(&mut c.tcb, seg);
         if advances {
             hooks::acknowledged(c, seg, now);
         } else {
-            hooks::not_advanced(c, seg, wider, now);
+            hooks::not_advanced(c, seg, was, now);
         }
         if c.tcb.snd_wnd != was {
             hooks::window_changed(c, was, now);

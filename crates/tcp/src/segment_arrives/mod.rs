@@ -6,6 +6,7 @@ mod fin;
 pub(crate) mod listen;
 mod rst;
 mod sequence;
+mod simultaneous_open;
 mod syn;
 mod syn_sent;
 mod text;
@@ -28,6 +29,7 @@ pub(crate) fn segment_arrives(c: &mut Connection, seg: &mut Segment, now: Instan
     let end = match c.tcb.state {
         State::Closed | State::Listen => discard(Discard::TcpNoConnection),
         State::SynSent => syn_sent::segment_arrives(c, seg, now),
+        _ if simultaneous_open::is_answer(c, seg) => simultaneous_open::answered(c, seg, now),
         _ => otherwise(c, seg, now),
     };
     match end {

@@ -20,7 +20,10 @@ pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
     match c.tcb.state {
         // Only an active OPEN comes here; a passive one is a `SynReceived`.
         State::SynReceived => c.die(ConnectionError::Refused),
-        State::Closing | State::LastAck | State::TimeWait => c.enter(State::Closed, now),
+        // It would assassinate the wait (RFC 1337).
+        State::TimeWait => return discard(Discard::TcpTimeWait),
+        // All but our FIN has arrived: a clean end.
+        State::Closing | State::LastAck if c.unacknowledged() == 0 => c.enter(State::Closed, now),
         _ => c.die(ConnectionError::Reset),
     }
     ControlFlow::Break(Disposition::Processed)

@@ -40,7 +40,6 @@ pub(super) fn segment_arrives(c: &mut Connection, seg: &mut Segment, now: Instan
         c.tcb.flags |= Flags::ACK_NOW;
         hooks::established(c, now);
         // The text on a SYN starts behind it; what follows is judged as in any other state.
-        window::receive::select_for_syn(&mut c.tcb, &c.config);
         return text_and_controls(c, seg, now);
     }
     // Simultaneous open: our SYN goes out again, as SYN,ACK. Text on the SYN is not kept: the
@@ -56,11 +55,14 @@ pub(super) fn segment_arrives(c: &mut Connection, seg: &mut Segment, now: Instan
 /// Takes what the peer's SYN says: its sequence number and its options.
 fn learn_from_syn(c: &mut Connection, seg: &Segment, now: Instant) {
     let options = seg.header.options;
+    c.last_heard = now;
     let t = &mut c.tcb;
     t.irs = seg.header.seq;
     t.rcv_nxt = t.irs + 1;
     t.rcv_adv = t.rcv_nxt;
     t.last_ack_sent = t.rcv_nxt;
+    // The window that our SYN offered.
+    window::receive::select_for_syn(t, &c.config);
     match options.window_scale {
         Some(shift) if c.config.window_scaling => {
             t.snd_scale = window::scale::accepted(shift);

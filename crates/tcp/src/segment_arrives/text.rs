@@ -1,15 +1,16 @@
 //! Seventh, process the segment text (RFC 9293, 3.10.7.4).
 
 use super::{Step, discard};
-use crate::tcb::Flags;
+use crate::tcb::{Flags, Tcb};
 use crate::window::receive::rcv_wnd;
 use crate::{Connection, ConnectionError, Readiness, Segment, ack};
 use core::ops::ControlFlow;
 use handfast_base::Instant;
 use handfast_wire::tcp::TcpFlags;
-use handfast_wire::{Discard, Payload};
+use handfast_wire::{Discard, Payload, SeqNumber};
 
 pub(super) fn process(c: &mut Connection, seg: &mut Segment, now: Instant) -> Step {
+    trim(c, seg);
     remember_fin(c, seg);
     if seg.payload.is_empty() {
         return ControlFlow::Continue(());
@@ -19,18 +20,13 @@ pub(super) fn process(c: &mut Connection, seg: &mut Segment, now: Instant) -> St
         c.tcb.flags |= Flags::ACK_NOW;
         return discard(Discard::TcpDuplicate);
     }
-    // Octets past the FIN, queued before or arriving after, are none.
-    if c.tcb.flags.contains(Flags::FIN_SEEN) {
-        let room = c.tcb.rcv_fin.distance(seg.text_start()).max(0) as u32;
-        seg.payload.truncate(room);
-    }
+    let start = seg.header.seq;
+    cut_to_fin(&c.tcb, &mut seg.payload, start);
     if c.tcb.flags.contains(Flags::ORPHAN) && !seg.payload.is_empty() {
         // Nobody will read it: a reset says so (3.6.1, SHLD-3).
-        c.die(ConnectionError::Aborted);
-        c.tcb.flags |= Flags::RESET;
+        c.reset(ConnectionError::Aborted);
         return discard(Discard::TcpAfterClose);
     }
-    let start = seg.text_start();
     let wire_size = seg.wire_size();
     let (rcv_nxt, wnd) = (c.tcb.rcv_nxt, rcv_wnd(&c.tcb));
     if start != rcv_nxt {
@@ -67,8 +63,30 @@ pub(super) fn process(c: &mut Connection, seg: &mut Segment, now: Instant) -> St
     ControlFlow::Continue(())
 }
 
+/// "Trimming off any portions that lie outside the window (including SYN and FIN)".
+fn trim(c: &Connection, seg: &mut Segment) {
+    let start = seg.text_start();
+    let old = c.tcb.rcv_nxt.distance(start).max(0) as u32;
+    seg.payload.advance(old);
+    seg.header.flags -= TcpFlags::SYN;
+    seg.header.seq = start + old;
+    let room = c.tcb.rcv_adv.distance(seg.header.seq).max(0) as u32;
+    if seg.payload.len() > room {
+        seg.payload.truncate(room);
+        seg.header.flags -= TcpFlags::FIN;
+    }
+}
+
+/// Octets past the FIN, queued before or arriving after, are none.
+fn cut_to_fin(tcb: &Tcb, text: &mut Payload, start: SeqNumber) {
+    if tcb.flags.contains(Flags::FIN_SEEN) {
+        text.truncate(tcb.rcv_fin.distance(start).max(0) as u32);
+    }
+}
+
 /// Takes text that follows RCV.NXT: the stack is responsible for it from here on.
 fn accept(c: &mut Connection, text: &mut Payload) -> u32 {
+    cut_to_fin(&c.tcb, text, c.tcb.rcv_nxt);
     let len = text.len();
     c.tcb.rcv_nxt += len;
     if c.tcb.flags.contains(Flags::READ_SHUT) {
@@ -84,12 +102,15 @@ fn accept(c: &mut Connection, text: &mut Payload) -> u32 {
 
 /// A FIN that arrives early is remembered, and acts when the gap before it closes.
 fn remember_fin(c: &mut Connection, seg: &Segment) {
-    if seg.has(TcpFlags::FIN) && !c.tcb.flags.contains(Flags::FIN_SEEN) && c.tcb.state.may_receive()
-    {
-        c.tcb.flags |= Flags::FIN_SEEN;
-        c.tcb.rcv_fin = seg.text_start() + seg.payload.len();
-        if c.tcb.rcv_fin != c.tcb.rcv_nxt + seg.payload.len() {
-            ack::delayed_ack::out_of_order(&mut c.tcb);
-        }
+    if !seg.has(TcpFlags::FIN) || !c.tcb.state.may_receive() {
+        return;
+    }
+    let t = &mut c.tcb;
+    if !t.flags.contains(Flags::FIN_SEEN) {
+        t.flags |= Flags::FIN_SEEN;
+        t.rcv_fin = seg.header.seq + seg.payload.len();
+    }
+    if seg.payload.is_empty() && t.rcv_fin != t.rcv_nxt {
+        ack::delayed_ack::out_of_order(t);
     }
 }

@@ -29,12 +29,11 @@ pub(crate) fn select(tcb: &mut Tcb, config: &Config, own_mss: u16) -> u16 {
     let (wnd, shift) = (rcv_wnd(tcb), tcb.rcv_scale);
     // Rounding down would take back up to 2^shift - 1 octets that were offered; so the field is
     // rounded up, and what that promises is kept. A peer that sends octets one by one could push
-    // the edge for ever that way: one unit beyond the buffer it ends.
+    // the edge for ever that way: an eighth beyond the buffer it ends.
+    let spare = (config.receive_capacity() / 8).max(1 << shift);
     let up = wnd.div_ceil(1 << shift);
-    let down = wnd >> shift;
-    let promise = up << shift;
-    let field = if promise > free.saturating_add(1 << shift) {
-        down
+    let field = if up << shift > free.saturating_add(spare) {
+        wnd >> shift
     } else {
         up
     };

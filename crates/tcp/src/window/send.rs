@@ -13,19 +13,13 @@ pub(crate) fn offered(tcb: &Tcb, seg: &Segment) -> u32 {
 }
 
 /// Takes the window of a segment that is not older than the last one that set it (WL1, WL2).
-/// Returns whether the window changed.
 #[inline]
-pub(crate) fn update(tcb: &mut Tcb, seg: &Segment) -> bool {
+pub(crate) fn update(tcb: &mut Tcb, seg: &Segment) {
     let h = &seg.header;
-    let newer =
-        tcb.snd_wl1.before(h.seq) || tcb.snd_wl1 == h.seq && tcb.snd_wl2.at_or_before(h.ack);
-    if !newer {
-        return false;
+    if tcb.snd_wl1.before(h.seq) || tcb.snd_wl1 == h.seq && tcb.snd_wl2.at_or_before(h.ack) {
+        let wnd = offered(tcb, seg);
+        set(tcb, seg, wnd);
     }
-    let wnd = offered(tcb, seg);
-    let changed = wnd != tcb.snd_wnd;
-    set(tcb, seg, wnd);
-    changed
 }
 
 /// Sets SND.WND, SND.WL1 and SND.WL2 from a segment.
