@@ -50,8 +50,8 @@ impl Stack {
         if self.budget.is_tight(HALF_OPEN_COST) {
             return Err(Discard::NoMemory);
         }
-        let iface = self.egress(tuple.remote).ok_or(Discard::NoRoute)?;
-        let path = self.path(iface, tuple.remote.ip(), now);
+        let iface = self.network.egress(tuple.remote).ok_or(Discard::NoRoute)?;
+        let path = self.network.path(iface, tuple.remote.ip(), now);
         let generation = self.listeners.slots.generation(listener_index);
         let Some(listener) = self.listeners.slots.get_mut(listener_index) else {
             return Err(Discard::TcpNoConnection);
@@ -144,7 +144,7 @@ impl Stack {
         self.wheel
             .cancel(&mut half_open.timer, SYN_RECEIVED_TIMER | u64::from(index));
         let tuple = half_open.tuple.get();
-        let path = self.path(half_open.iface, tuple.remote.ip(), now);
+        let path = self.network.path(half_open.iface, tuple.remote.ip(), now);
         let socket = TcpSocket {
             connection: half_open.record.into_connection(config, path, now),
             tuple: half_open.tuple,
@@ -161,6 +161,7 @@ impl Stack {
             events: Readiness::empty(),
             holder: Holder::Listener,
             dirty: false,
+            foreign: !self.network.interfaces.is_ours(tuple.local.ip()),
             starved: false,
         };
         let connection = self.insert_connection(socket, Some(Owner::SynReceived(index)));
@@ -209,7 +210,7 @@ impl Stack {
     pub(crate) fn mark_half_open_dirty(&mut self, index: u32) {
         if let Some(half_open) = self.table.half_open.get_mut(index)
             && !half_open.dirty
-            && let Some(iface) = self.interfaces.get_mut(half_open.iface)
+            && let Some(iface) = self.network.interfaces.get_mut(half_open.iface)
         {
             half_open.dirty = true;
             iface.dirty.push_back(Work::SynReceived(index));

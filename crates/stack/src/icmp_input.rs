@@ -3,6 +3,7 @@
 use crate::demux::Owner;
 use crate::icmp::{self, IcmpEvent, IcmpInput, Problem};
 use crate::interface::Addressee;
+use crate::receive::Arrived;
 use crate::tuple::{Tuple, endpoint};
 use crate::{IfaceId, Stack};
 use handfast_base::Instant;
@@ -14,43 +15,45 @@ use handfast_wire::{Checksum, Discard, IpHeader, Packet, Protocol, SeqNumber};
 impl Stack {
     pub(crate) fn icmp_input(
         &mut self,
-        iface: IfaceId,
-        ip: &IpHeader,
-        addressee: Addressee,
-        (transport, end): (usize, u32),
+        arrived: &Arrived,
         packet: &mut Packet,
         now: Instant,
     ) -> Result<(), Discard> {
-        let input = icmp::parse(packet, ip, transport, end)?;
-        if addressee != Addressee::Us {
-            return Err(Discard::IpDestination);
-        }
-        match input {
-            IcmpInput::EchoRequest(echo) => {
-                self.answer_echo(ip, echo, (transport, end), packet, iface)
+        let input = icmp::parse(packet, &arrived.ip, arrived.transport, arrived.end)?;
+        match (input, arrived.addressee) {
+            (IcmpInput::EchoRequest(echo), Addressee::Us) => {
+                self.answer_echo(arrived, echo, packet)
             }
-            IcmpInput::EchoReply(_) => Err(Discard::IcmpType),
-            IcmpInput::Error(event) => self.icmp_error(iface, &event, now),
+            (IcmpInput::EchoRequest(echo), Addressee::Foreign) => {
+                self.foreign_echo_input(arrived, echo, packet)
+            }
+            (IcmpInput::EchoReply(echo), _) => self.echo_reply_input(arrived, echo, packet, now),
+            (IcmpInput::Error(event), _) => self.icmp_error(arrived.iface, &event, now),
+            _ => Err(Discard::IpDestination),
         }
     }
 
     /// Echo replies have no rate limit of their own: the answers of an interface are bounded.
     fn answer_echo(
         &mut self,
-        ip: &IpHeader,
+        arrived: &Arrived,
         echo: Echo,
-        (transport, end): (usize, u32),
         request: &mut Packet,
-        iface: IfaceId,
     ) -> Result<(), Discard> {
-        if !icmp::is_answerable(ip, |a| self.interfaces.is_broadcast(a)) {
+        let Arrived {
+            iface,
+            ref ip,
+            transport,
+            end,
+            ..
+        } = *arrived;
+        if !icmp::is_answerable(ip, |a| self.network.interfaces.is_broadcast(a)) {
             return Err(Discard::IpDestination);
         }
-        let id = self
-            .egress(endpoint(ip.source, 0, iface.0))
-            .ok_or(Discard::NoRoute)?;
+        let to = endpoint(ip.source, 0, iface.0);
+        let id = self.network.egress(to).ok_or(Discard::NoRoute)?;
         let hop_limit = self.config.hop_limit;
-        let Some(out) = self.interfaces.get_mut(id) else {
+        let Some(out) = self.network.interfaces.get_mut(id) else {
             return Err(Discard::NoRoute);
         };
         let Some(reply) = out.answers.push_slot() else {
@@ -82,6 +85,16 @@ impl Stack {
                 };
                 self.tcp_icmp_error(&tuple, seq, event.error, now)
             }
+            QuotedTransport::Udp { .. } => {
+                if !self.udp.on_icmp_error(event, iface, now) {
+                    return Err(Discard::IcmpQuote);
+                }
+                if let IcmpError::TooBig { mtu } = event.error {
+                    self.network.path_mtus.insert(quote.destination, mtu, now);
+                }
+                Ok(())
+            }
+            QuotedTransport::Echo(echo) => self.ping_error(event, echo),
             _ => Err(Discard::IcmpQuote),
         }
     }
@@ -108,7 +121,7 @@ impl Stack {
             && mtu < before
         {
             // The connection vouches for it: the quoted segment is one it has in flight.
-            self.path_mtus.insert(tuple.remote.ip(), mtu, now);
+            self.network.path_mtus.insert(tuple.remote.ip(), mtu, now);
         }
         self.mark_dirty(index);
         self.settle(index, now);
@@ -118,11 +131,11 @@ impl Stack {
     /// Tells who sent a SYN with sequence number `irs` that its destination is unreachable.
     pub(crate) fn answer_unreachable(&mut self, tuple: &Tuple, irs: SeqNumber, problem: Problem) {
         let ours = tuple.local.ip();
-        let source = match self.interfaces.is_ours(ours) {
+        let source = match self.network.interfaces.is_ours(ours) {
             true => Some(ours),
-            false => self.source_for(tuple.remote),
+            false => self.network.source_for(tuple.remote),
         };
-        let (Some(source), Some(id)) = (source, self.egress(tuple.remote)) else {
+        let (Some(source), Some(id)) = (source, self.network.egress(tuple.remote)) else {
             return;
         };
         // The SYN itself was not kept; what an error must quote of it is known.
@@ -138,7 +151,7 @@ impl Stack {
         offending.write_tcp(&ip, &syn, 0, Checksum::None);
         let (transport, end) = (ip.header_len(), offending.len());
         let mut answer = Packet::new();
-        let interfaces = &self.interfaces;
+        let interfaces = &self.network.interfaces;
         let written = icmp::write_error(
             &offending,
             &ip,
@@ -150,11 +163,8 @@ impl Stack {
             |a| interfaces.is_broadcast(a),
             &mut answer,
         );
-        if written
-            && let Some(iface) = self.interfaces.get_mut(id)
-            && iface.answers.push(answer).is_err()
-        {
-            iface.metrics.answers_lost += 1;
+        if written {
+            self.network.interfaces.answer(id, answer);
         }
     }
 }

@@ -8,7 +8,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use handfast_wire::{Batch, Checksum, Discard, IpHeader};
+use handfast_wire::{Batch, Checksum, Discard, IpHeader, Packet};
 
 /// Least MTU with which IPv4 works (RFC 791, section 3.2).
 const MTU_MIN_V4: u32 = 68;
@@ -28,6 +28,8 @@ pub struct InterfaceConfig {
     pub mtu: u32,
     /// Largest TCP super-segment in octets of IP packet; 0, the default: none.
     pub gso_max: u32,
+    /// Largest UDP super-segment in octets of IP packet; 0, the default: none.
+    pub gso_max_udp: u32,
     /// Whether [`Checksum::Partial`](handfast_wire::Checksum::Partial) packets may be sent.
     /// Default no.
     pub checksum_offload: bool,
@@ -41,6 +43,7 @@ impl Default for InterfaceConfig {
             attachment: Attachment::PointToPoint,
             mtu: 1500,
             gso_max: 0,
+            gso_max_udp: 0,
             checksum_offload: false,
             addresses: Vec::new(),
         }
@@ -78,12 +81,14 @@ pub(crate) enum Work {
     Connection(u32),
     SynReceived(u32),
     TimeWait(u32),
+    Udp(u32),
 }
 
 #[derive(Debug)]
 pub(crate) struct Interface {
     pub(crate) mtu: u32,
     pub(crate) gso_max: u32,
+    pub(crate) gso_max_udp: u32,
     pub(crate) checksum_offload: bool,
     pub(crate) addresses: InterfaceAddresses,
     /// Who has output for this interface, in turn.
@@ -98,6 +103,7 @@ impl Interface {
         let mut iface = Interface {
             mtu: config.mtu,
             gso_max: config.gso_max,
+            gso_max_udp: config.gso_max_udp,
             checksum_offload: config.checksum_offload,
             addresses: InterfaceAddresses::new(config.attachment),
             dirty: VecDeque::new(),
@@ -164,6 +170,7 @@ impl Interfaces {
         Interfaces(alloc::vec![Some(Interface {
             mtu: LOOPBACK_MTU,
             gso_max: 0,
+            gso_max_udp: 0,
             checksum_offload: true,
             addresses,
             dirty: VecDeque::new(),
@@ -214,6 +221,27 @@ impl Interfaces {
             .iter()
             .flatten()
             .any(|i| i.addresses.is_broadcast(address))
+    }
+
+    /// The first interface with an address of the same family that leads somewhere.
+    pub(crate) fn first_of(&self, like: IpAddr) -> Option<IfaceId> {
+        let has = |i: &&Interface| {
+            let mut addresses = i.addresses.iter().map(|a| a.prefix.address());
+            addresses.any(|a| a.is_ipv4() == like.is_ipv4())
+        };
+        let mut others = (1..).zip(&self.0[1..]);
+        let found = others.find(|(_, i)| i.as_ref().filter(has).is_some());
+        found.map(|(id, _)| IfaceId(id))
+    }
+
+    /// Queues a packet that belongs to no connection; false, counted, when too many wait.
+    pub(crate) fn answer(&mut self, id: IfaceId, packet: Packet) -> bool {
+        let Some(iface) = self.get_mut(id) else {
+            return false;
+        };
+        let queued = iface.answers.push(packet).is_ok();
+        iface.metrics.answers_lost += u64::from(!queued);
+        queued
     }
 
     /// Whether any interface has output, local delivery included.

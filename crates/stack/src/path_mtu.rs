@@ -25,8 +25,12 @@ impl PathMtus {
         }
     }
 
-    /// Remembers a report. When there are too many, the oldest goes.
+    /// Remembers a report; one above what is known changes nothing. When there are too many, the
+    /// oldest goes.
     pub(crate) fn insert(&mut self, destination: IpAddr, mtu: u32, now: Instant) {
+        if self.get(destination, u32::MAX, now) <= mtu {
+            return;
+        }
         if self.0.len() >= CAPACITY && !self.0.contains_key(&destination) {
             let oldest = self.0.iter().min_by_key(|(_, (_, until))| *until);
             if let Some(oldest) = oldest.map(|(destination, _)| *destination) {

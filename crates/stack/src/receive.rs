@@ -1,10 +1,24 @@
 //! The way up: from a packet to whom it is for.
 
+use crate::icmp::{self, Problem};
 use crate::interface::Addressee;
 use crate::trace::ShortHeader;
+use crate::tuple::endpoint;
 use crate::{IfaceId, Stack, TraceEvent};
 use handfast_base::Instant;
 use handfast_wire::{Discard, IpHeader, Packet, Protocol};
+
+/// What IP found out about a packet.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrived {
+    pub(crate) iface: IfaceId,
+    pub(crate) ip: IpHeader,
+    pub(crate) addressee: Addressee,
+    /// Where what follows the IP header begins in the packet.
+    pub(crate) transport: usize,
+    /// Where the packet ends; beyond is link padding.
+    pub(crate) end: u32,
+}
 
 impl Stack {
     /// Takes in one packet that arrived on `iface`, and leaves its slot empty. What it leads to
@@ -14,7 +28,7 @@ impl Stack {
     /// that nothing expires whose answer is already here.
     pub fn receive(&mut self, iface: IfaceId, packet: &mut Packet, now: Instant) {
         let len = packet.len();
-        let Some(interface) = self.interfaces.get_mut(iface) else {
+        let Some(interface) = self.network.interfaces.get_mut(iface) else {
             packet.clear();
             return;
         };
@@ -44,22 +58,69 @@ impl Stack {
         packet: &mut Packet,
         now: Instant,
     ) -> Result<(), Discard> {
-        let (ip, offset, end) = IpHeader::parse(packet.headers(), packet.len())?;
-        let addressee = self.interfaces.addressee(iface, &ip, false)?;
+        let (ip, transport, end) = IpHeader::parse(packet.headers(), packet.len())?;
+        let arrived = Arrived {
+            addressee: self.network.interfaces.addressee(iface, &ip, false)?,
+            iface,
+            ip,
+            transport,
+            end,
+        };
         if ip.fragment.is_some() {
             return Err(Discard::IpFragment);
         }
-        packet.verify_transport(&ip, offset, end)?;
+        packet.verify_transport(&ip, transport, end)?;
         match ip.protocol {
-            Protocol::TCP => self.tcp_input(iface, &ip, addressee, (offset, end), packet, now),
-            Protocol::ICMP if ip.source.is_ipv4() => {
-                self.icmp_input(iface, &ip, addressee, (offset, end), packet, now)
+            Protocol::TCP => self.tcp_input(&arrived, packet, now),
+            Protocol::UDP => self.udp_input(&arrived, packet, now),
+            Protocol::ICMP if ip.source.is_ipv4() => self.icmp_input(&arrived, packet, now),
+            Protocol::ICMPV6 if ip.source.is_ipv6() => self.icmp_input(&arrived, packet, now),
+            _ if arrived.addressee == Addressee::Foreign => Err(Discard::IpDestination),
+            _ => {
+                // Behind extension headers, the field that names the protocol is not known.
+                if arrived.transport == ip.header_len() || ip.source.is_ipv4() {
+                    self.refuse(&arrived, packet, Problem::Protocol { pointer: 6 }, now);
+                }
+                Err(Discard::IpProtocol)
             }
-            Protocol::ICMPV6 if ip.source.is_ipv6() => {
-                self.icmp_input(iface, &ip, addressee, (offset, end), packet, now)
-            }
-            _ if addressee == Addressee::Foreign => Err(Discard::IpDestination),
-            _ => Err(Discard::IpProtocol),
+        }
+    }
+
+    /// Tells the sender of a packet what is wrong with it, if anything may be said.
+    pub(crate) fn refuse(
+        &mut self,
+        arrived: &Arrived,
+        packet: &Packet,
+        problem: Problem,
+        now: Instant,
+    ) {
+        if arrived.addressee != Addressee::Us {
+            return;
+        }
+        let to = endpoint(arrived.ip.source, 0, arrived.iface.0);
+        let Some(id) = self.network.egress(to) else {
+            return;
+        };
+        let random = self.random();
+        if !self.icmp_errors.allows(arrived.ip.source, random, now) {
+            self.metrics.discard(Discard::IcmpRateLimited);
+            return;
+        }
+        let interfaces = &self.network.interfaces;
+        let mut answer = Packet::new();
+        let written = icmp::write_error(
+            packet,
+            &arrived.ip,
+            arrived.transport,
+            arrived.end,
+            problem,
+            arrived.ip.destination,
+            interfaces.get(id).map_or(0, |i| i.mtu),
+            |a| interfaces.is_broadcast(a),
+            &mut answer,
+        );
+        if written {
+            self.network.interfaces.answer(id, answer);
         }
     }
 }

@@ -1,16 +1,20 @@
-use crate::address::{AddressClass, AddressPrefix, IfaceId};
+use crate::address::{AddressPrefix, IfaceId};
 use crate::budget::Budget;
-use crate::interface::Interfaces;
+use crate::foreign::ForeignQueue;
+use crate::icmp::Identifiers;
 use crate::listener::Listeners;
-use crate::path_mtu::PathMtus;
+use crate::network::Network;
+use crate::ping_sockets::PingSocket;
 use crate::ports::Ports;
 use crate::rate_limit::{AnswerLimit, AnswerRate};
-use crate::route::{Route, RouteError, RouteTable};
-use crate::source_address::{self, PolicyTable, Privacy};
+use crate::route::{Route, RouteError};
+use crate::slots::Slots;
+use crate::source_address::Privacy;
 use crate::tcp_table::TcpTable;
 use crate::timer_wheel::TimerWheel;
 use crate::trace::Trace;
-use crate::tuple::{self, Tuple};
+use crate::tuple::Tuple;
+use crate::udp::UdpTable;
 use crate::{
     InterfaceConfig, InterfaceError, InterfaceMetrics, Metrics, SocketId, SocketKind, TraceEvent,
     tcp_sockets,
@@ -21,7 +25,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 use handfast_base::Instant;
-use handfast_tcp::{Config, Path, Readiness, Segment, SegmentSlot, isn};
+use handfast_tcp::{Config, Readiness, Segment, SegmentSlot, isn};
 use handfast_wire::Batch;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -46,6 +50,8 @@ pub struct StackConfig {
     pub ports: RangeInclusive<u16>,
     /// Resets in answer to segments for nobody.
     pub resets: AnswerRate,
+    /// ICMP errors.
+    pub icmp_errors: AnswerRate,
     /// Which of our addresses to prefer as a source (RFC 6724).
     pub privacy: Privacy,
     /// Options of connections that name none.
@@ -64,6 +70,7 @@ impl Default for StackConfig {
             traffic_class: 0,
             ports: Ports::RANGE,
             resets: AnswerRate::default(),
+            icmp_errors: AnswerRate::default(),
             privacy: Privacy::default(),
             tcp: Arc::default(),
             trace: 0,
@@ -88,16 +95,19 @@ pub struct Stack {
     pub(crate) isn: isn::Secret,
     flow_labels: SipHasher13,
     pub(crate) resets: AnswerLimit,
+    pub(crate) icmp_errors: AnswerLimit,
     /// `None`: the configured range is empty.
     pub(crate) ports: Option<Ports>,
 
-    pub(crate) interfaces: Interfaces,
-    pub(crate) routes: RouteTable,
-    policy: PolicyTable,
-    pub(crate) path_mtus: PathMtus,
-
+    pub(crate) network: Network,
     pub(crate) table: TcpTable,
     pub(crate) listeners: Listeners,
+
+    pub(crate) udp: UdpTable,
+    pub(crate) udp_charged: u32,
+    pub(crate) pings: Slots<PingSocket>,
+    pub(crate) ping_identifiers: Identifiers,
+    pub(crate) foreign: ForeignQueue,
 
     pub(crate) wheel: TimerWheel,
     /// Sockets with events, each once.
@@ -128,13 +138,16 @@ impl Stack {
             isn: isn::Secret::new(key()),
             flow_labels: SipHasher13::new_with_key(&key()),
             resets: AnswerLimit::new(key(), config.resets),
+            icmp_errors: AnswerLimit::new(key(), config.icmp_errors),
             ports: Ports::new(key(), config.ports.clone()).ok(),
-            interfaces: Interfaces::new(),
-            routes: RouteTable::new(),
-            policy: PolicyTable::default(),
-            path_mtus: PathMtus::default(),
+            network: Network::new(config.privacy),
             table: TcpTable::new(&key(), config.max_time_wait),
             listeners: Listeners::new(&key()),
+            udp: UdpTable::new(&key(), Ports::new(key(), config.ports.clone()).ok()),
+            udp_charged: 0,
+            pings: Slots::new(),
+            ping_identifiers: Identifiers::new(),
+            foreign: ForeignQueue::default(),
             wheel: TimerWheel::new(Instant::ZERO),
             ready: VecDeque::new(),
             starved: Vec::new(),
@@ -156,7 +169,7 @@ impl Stack {
     /// # Errors
     /// An [`InterfaceError`]; nothing has changed then.
     pub fn add_interface(&mut self, config: InterfaceConfig) -> Result<IfaceId, InterfaceError> {
-        let id = self.interfaces.add(&config)?;
+        let id = self.network.interfaces.add(&config)?;
         for prefix in config.addresses {
             self.add_network(id, prefix);
         }
@@ -166,9 +179,10 @@ impl Stack {
     /// Removes an interface with its addresses and routes. Connections from its addresses are
     /// aborted; others find another way or wait for one. False when there is no such interface.
     pub fn remove_interface(&mut self, id: IfaceId, now: Instant) -> bool {
-        let removed = self.interfaces.remove(id).is_some();
+        let removed = self.network.interfaces.remove(id).is_some();
         if removed {
-            self.routes.retain(|route| route.iface != id);
+            self.network.routes.retain(|route| route.iface != id);
+            self.udp.remove_interface(id);
             self.reroute(now);
         }
         removed
@@ -184,7 +198,11 @@ impl Stack {
         prefix: AddressPrefix,
         now: Instant,
     ) -> Result<(), InterfaceError> {
-        let iface = self.interfaces.get_mut(id).ok_or(InterfaceError::Unknown)?;
+        let iface = self
+            .network
+            .interfaces
+            .get_mut(id)
+            .ok_or(InterfaceError::Unknown)?;
         iface.add_address(prefix)?;
         self.add_network(id, prefix);
         self.reroute(now);
@@ -194,7 +212,7 @@ impl Stack {
     /// Removes an address and the route to its network; connections from it are aborted. False
     /// when there is no such address.
     pub fn remove_address(&mut self, id: IfaceId, address: IpAddr, now: Instant) -> bool {
-        let Some(iface) = self.interfaces.get_mut(id) else {
+        let Some(iface) = self.network.interfaces.get_mut(id) else {
             return false;
         };
         let prefix = iface
@@ -204,12 +222,13 @@ impl Stack {
             .find(|p| p.address() == address);
         if let Some(prefix) = prefix {
             iface.addresses.remove(address);
+            self.udp.remove_address(address);
             let others = iface.addresses.iter();
             if !others
                 .map(|a| a.prefix.network())
                 .any(|n| n == prefix.network())
             {
-                self.routes.remove(prefix, None, id);
+                self.network.routes.remove(prefix, None, id);
             }
             self.reroute(now);
         }
@@ -218,7 +237,7 @@ impl Stack {
 
     /// The addresses of an interface, in the order in which they were added.
     pub fn addresses(&self, id: IfaceId) -> impl Iterator<Item = AddressPrefix> + '_ {
-        let iface = self.interfaces.get(id).into_iter();
+        let iface = self.network.interfaces.get(id).into_iter();
         iface.flat_map(|i| i.addresses.iter().map(|a| a.prefix))
     }
 
@@ -227,7 +246,11 @@ impl Stack {
     /// # Errors
     /// [`InterfaceError::Unknown`] or [`InterfaceError::Mtu`].
     pub fn set_mtu(&mut self, id: IfaceId, mtu: u32, now: Instant) -> Result<(), InterfaceError> {
-        let iface = self.interfaces.get_mut(id).ok_or(InterfaceError::Unknown)?;
+        let iface = self
+            .network
+            .interfaces
+            .get_mut(id)
+            .ok_or(InterfaceError::Unknown)?;
         iface.set_mtu(mtu)?;
         self.reroute(now);
         Ok(())
@@ -238,8 +261,10 @@ impl Stack {
     /// # Errors
     /// A [`RouteError`]; nothing has changed then.
     pub fn add_route(&mut self, route: Route, now: Instant) -> Result<(), RouteError> {
-        let iface = self.interfaces.get(route.iface);
-        self.routes.add(route, iface.map(|i| &i.addresses))?;
+        let iface = self.network.interfaces.get(route.iface);
+        self.network
+            .routes
+            .add(route, iface.map(|i| &i.addresses))?;
         self.reroute(now);
         Ok(())
     }
@@ -252,7 +277,7 @@ impl Stack {
         iface: IfaceId,
         now: Instant,
     ) -> bool {
-        let removed = self.routes.remove(prefix, gateway, iface);
+        let removed = self.network.routes.remove(prefix, gateway, iface);
         if removed {
             self.reroute(now);
         }
@@ -261,7 +286,7 @@ impl Stack {
 
     /// All routes, IPv4 first, each family best first.
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
-        self.routes.iter()
+        self.network.routes.iter()
     }
 
     fn add_network(&mut self, id: IfaceId, prefix: AddressPrefix) {
@@ -271,9 +296,9 @@ impl Stack {
             iface: id,
             metric: 0,
         };
-        let addresses = self.interfaces.get(id).map(|i| &i.addresses);
+        let addresses = self.network.interfaces.get(id).map(|i| &i.addresses);
         // A second address in one network finds the route there already.
-        let _ = self.routes.add(route, addresses);
+        let _ = self.network.routes.add(route, addresses);
     }
 
     /// Something about interfaces or routes has changed: every connection looks for its way anew.
@@ -291,10 +316,9 @@ impl Stack {
             };
             let tuple = socket.tuple.get();
             let was = socket.iface;
-            let gone =
-                !self.interfaces.is_ours(tuple.local.ip()) && !self.listeners.takes_foreign();
-            let egress = self.egress(tuple.remote);
-            let path = egress.map(|id| self.path(id, tuple.remote.ip(), now));
+            let gone = !socket.foreign && !self.network.interfaces.is_ours(tuple.local.ip());
+            let egress = self.network.egress(tuple.remote);
+            let path = egress.map(|id| self.network.path(id, tuple.remote.ip(), now));
             let Some(socket) = self.table.connections.get_mut(index) else {
                 continue;
             };
@@ -307,7 +331,7 @@ impl Stack {
                     socket.connection.set_path(path);
                 }
             }
-            if self.interfaces.get(was).is_none()
+            if self.network.interfaces.get(was).is_none()
                 && let Some(socket) = self.table.connections.get_mut(index)
             {
                 // It was on a list that is no more.
@@ -315,53 +339,6 @@ impl Stack {
             }
             self.mark_dirty(index);
             self.settle(index, now);
-        }
-    }
-
-    /// The interface by which packets to `remote` leave.
-    pub(crate) fn egress(&self, remote: SocketAddr) -> Option<IfaceId> {
-        self.route_to(remote).map(|(id, _)| id)
-    }
-
-    /// Interface and next hop towards `remote`. What is ours stays inside.
-    fn route_to(&self, remote: SocketAddr) -> Option<(IfaceId, IpAddr)> {
-        let destination = remote.ip();
-        if self.interfaces.is_ours(destination) {
-            return Some((IfaceId::LOOPBACK, destination));
-        }
-        let zone = IfaceId(tuple::zone(remote));
-        if zone != IfaceId::LOOPBACK {
-            self.interfaces.get(zone)?;
-            return Some((zone, destination));
-        }
-        let mut routes = self.routes.matches(destination);
-        let route = routes.find(|r| self.interfaces.get(r.iface).is_some())?;
-        Some((route.iface, route.next_hop(destination)))
-    }
-
-    /// The address that packets to `remote` carry as their source when none was chosen.
-    pub(crate) fn source_for(&self, remote: SocketAddr) -> Option<IpAddr> {
-        let destination = remote.ip();
-        let (id, next_hop) = self.route_to(remote)?;
-        if id == IfaceId::LOOPBACK && AddressClass::of(destination) != AddressClass::Loopback {
-            return Some(destination);
-        }
-        let addresses = &self.interfaces.get(id)?.addresses;
-        let privacy = self.config.privacy;
-        source_address::select(destination, next_hop, addresses, &self.policy, privacy)
-            .map(|a| a.prefix.address())
-    }
-
-    /// What a connection must know of the way to `remote`.
-    pub(crate) fn path(&self, id: IfaceId, remote: IpAddr, now: Instant) -> Path {
-        let (mtu, gso_max) = self
-            .interfaces
-            .get(id)
-            .map_or((0, 0), |i| (i.mtu, i.gso_max));
-        Path {
-            mtu: self.path_mtus.get(remote, mtu, now),
-            ip_header: if remote.is_ipv4() { 20 } else { 40 },
-            gso_max,
         }
     }
 
@@ -407,7 +384,7 @@ impl Stack {
     /// A driver whose link takes no packets at the moment waits for the link and
     /// [`poll_timer`](Stack::poll_timer) instead.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.interfaces.have_output() {
+        if self.network.interfaces.have_output() {
             return Some(Instant::ZERO);
         }
         self.poll_timer()
@@ -420,7 +397,10 @@ impl Stack {
 
     /// Whether [`poll_transmit`](Stack::poll_transmit) has something for `iface`.
     pub fn has_output(&self, iface: IfaceId) -> bool {
-        self.interfaces.get(iface).is_some_and(|i| i.has_output())
+        self.network
+            .interfaces
+            .get(iface)
+            .is_some_and(|i| i.has_output())
     }
 
     // ---- what happened -----------------------------------------------------------------------
@@ -441,6 +421,9 @@ impl Stack {
                         .get_mut(id.index)
                         .map(|l| &mut l.events)
                 }
+                SocketKind::Ping if self.pings.is_live(id.index, id.generation) => {
+                    self.pings.get_mut(id.index).map(|p| &mut p.events)
+                }
                 _ => None,
             };
             if let Some(events) = events.map(core::mem::take)
@@ -449,7 +432,7 @@ impl Stack {
                 return Some((id, events));
             }
         }
-        None
+        self.udp.pop_ready()
     }
 
     /// The next thing that happened inside; nothing unless [`StackConfig::trace`] allows it.
@@ -469,7 +452,7 @@ impl Stack {
 
     /// Counters of one interface.
     pub fn interface_metrics(&self, id: IfaceId) -> Option<&InterfaceMetrics> {
-        self.interfaces.get(id).map(|i| &i.metrics)
+        self.network.interfaces.get(id).map(|i| &i.metrics)
     }
 
     /// How much the stack holds now.
@@ -481,6 +464,8 @@ impl Stack {
             half_open: self.table.half_open.len(),
             time_wait: self.table.time_wait.slots.len(),
             listeners: self.listeners.slots.len(),
+            udp: self.udp.len(),
+            pings: self.pings.len(),
             timers: self.wheel.len(),
         }
     }
@@ -502,6 +487,10 @@ pub struct Usage {
     pub time_wait: usize,
     /// Listeners.
     pub listeners: usize,
+    /// UDP sockets.
+    pub udp: usize,
+    /// Sockets for ICMP echo.
+    pub pings: usize,
     /// Entries in the timer wheel.
     pub timers: usize,
 }

@@ -1,27 +1,32 @@
 //! SEGMENT ARRIVES, as far as it is not yet clear for which connection (RFC 9293, 3.10.7).
 
+use crate::Stack;
 use crate::demux::Owner;
 use crate::interface::Addressee;
 use crate::listener::Listener;
+use crate::receive::Arrived;
 use crate::tuple::{Tuple, endpoint};
-use crate::{IfaceId, Stack};
 use handfast_base::Instant;
 use handfast_tcp::{
     Disposition, ListenVerdict, SynReceivedVerdict, TimeWaitVerdict, closed, listen,
 };
 use handfast_wire::tcp::{TcpFlags, TcpHeader};
-use handfast_wire::{Discard, Ecn, IpHeader, Packet};
+use handfast_wire::{Discard, Ecn, Packet};
 
 impl Stack {
     pub(crate) fn tcp_input(
         &mut self,
-        iface: IfaceId,
-        ip: &IpHeader,
-        addressee: Addressee,
-        (offset, end): (usize, u32),
+        arrived: &Arrived,
         packet: &mut Packet,
         now: Instant,
     ) -> Result<(), Discard> {
+        let Arrived {
+            iface,
+            ref ip,
+            addressee,
+            transport: offset,
+            end,
+        } = *arrived;
         let headers = packet.headers();
         let headers = &headers[..headers.len().min(end as usize)];
         let (header, len) = TcpHeader::parse(headers.get(offset..).unwrap_or(&[]))?;

@@ -65,7 +65,7 @@ impl Stack {
         let class = AddressClass::of(remote.ip());
         if remote.port() == 0
             || !(class.is_host() || class == AddressClass::Loopback)
-            || self.interfaces.is_broadcast(remote.ip())
+            || self.network.interfaces.is_broadcast(remote.ip())
         {
             return Err(ConnectError::RemoteAddress);
         }
@@ -75,15 +75,18 @@ impl Stack {
         {
             return Err(ConnectError::Family);
         }
-        let iface = self.egress(remote).ok_or(ConnectError::NoRoute)?;
+        let iface = self.network.egress(remote).ok_or(ConnectError::NoRoute)?;
         let chosen = options
             .local
             .map(|l| l.ip())
             .filter(|a| !a.is_unspecified());
         let address = match chosen {
-            Some(address) if self.interfaces.is_ours(address) => address,
+            Some(address) if self.network.interfaces.is_ours(address) => address,
             Some(_) => return Err(ConnectError::LocalAddress),
-            None => self.source_for(remote).ok_or(ConnectError::NoRoute)?,
+            None => self
+                .network
+                .source_for(remote)
+                .ok_or(ConnectError::NoRoute)?,
         };
         if self.budget.is_tight(CONNECTION_COST) {
             return Err(ConnectError::NoMemory);
@@ -126,7 +129,7 @@ impl Stack {
             .isn
             .initial_sequence_number(tuple.local, tuple.remote, now);
         let offset = self.isn.timestamp_offset(address, remote.ip());
-        let path = self.path(iface, remote.ip(), now);
+        let path = self.network.path(iface, remote.ip(), now);
         let config = options
             .config
             .unwrap_or_else(|| Arc::clone(&self.config.tcp));
@@ -146,6 +149,7 @@ impl Stack {
                 events: Readiness::empty(),
                 holder: Holder::Application,
                 dirty: false,
+                foreign: false,
                 starved: false,
             },
             None,
@@ -174,7 +178,7 @@ impl Stack {
         let mut local = endpoint(asked.ip(), asked.port(), zone(asked));
         let scope = Scope::of(&options);
         if let Scope::Address(address) = scope
-            && !self.interfaces.is_ours(address)
+            && !self.network.interfaces.is_ours(address)
         {
             return Err(BindError::LocalAddress);
         }

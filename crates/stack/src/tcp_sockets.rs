@@ -29,6 +29,8 @@ pub(crate) struct TcpSocket {
     pub(crate) holder: Holder,
     /// On its interface's list of those that have output.
     pub(crate) dirty: bool,
+    /// Its local address is not ours: it stands in for another host.
+    pub(crate) foreign: bool,
     /// The application was told that there is no memory for its data.
     pub(crate) starved: bool,
 }
@@ -102,7 +104,7 @@ impl Stack {
         if let Some(socket) = self.table.connections.get_mut(index)
             && !socket.dirty
             && !socket.has_ended()
-            && let Some(iface) = self.interfaces.get_mut(socket.iface)
+            && let Some(iface) = self.network.interfaces.get_mut(socket.iface)
         {
             socket.dirty = true;
             iface.dirty.push_back(Work::Connection(index));

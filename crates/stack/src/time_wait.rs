@@ -55,7 +55,7 @@ impl Stack {
     pub(crate) fn mark_time_wait_dirty(&mut self, index: u32) {
         if let Some(entry) = self.table.time_wait.slots.get_mut(index)
             && !entry.ack_due
-            && let Some(iface) = self.interfaces.get_mut(entry.iface)
+            && let Some(iface) = self.network.interfaces.get_mut(entry.iface)
         {
             entry.ack_due = true;
             iface.dirty.push_back(Work::TimeWait(index));

@@ -42,7 +42,7 @@ impl Stack {
     /// Carries packets that are addressed to ourselves; they never see a link.
     pub(crate) fn deliver_locally(&mut self, now: Instant) {
         for _ in 0..LOCAL_ROUNDS {
-            let waits = self.interfaces.get(IfaceId::LOOPBACK);
+            let waits = self.network.interfaces.get(IfaceId::LOOPBACK);
             if !waits.is_some_and(|i| i.has_output()) {
                 return;
             }
@@ -61,7 +61,7 @@ impl Stack {
         let before = out.len();
         self.drain_answers(id, out);
         while !out.is_full() {
-            let Some(iface) = self.interfaces.get_mut(id) else {
+            let Some(iface) = self.network.interfaces.get_mut(id) else {
                 break;
             };
             let Some(work) = iface.dirty.pop_front() else {
@@ -71,13 +71,14 @@ impl Stack {
                 Work::Connection(index) => self.transmit_connection(index, id, now, out),
                 Work::SynReceived(index) => self.transmit_half_open(index, now, out),
                 Work::TimeWait(index) => self.transmit_time_wait(index, now, out),
+                Work::Udp(index) => self.transmit_udp(index, id, out),
             };
-            if has_more && let Some(iface) = self.interfaces.get_mut(id) {
+            if has_more && let Some(iface) = self.network.interfaces.get_mut(id) {
                 iface.dirty.push_back(work);
             }
         }
         let sent = out.packets().get(before..).unwrap_or(&[]);
-        if let Some(iface) = self.interfaces.get_mut(id) {
+        if let Some(iface) = self.network.interfaces.get_mut(id) {
             iface.metrics.packets_out += sent.len() as u64;
             iface.metrics.octets_out += sent.iter().map(|p| u64::from(p.len())).sum::<u64>();
         }
@@ -85,7 +86,7 @@ impl Stack {
     }
 
     fn drain_answers(&mut self, id: IfaceId, out: &mut Batch) {
-        let Some(iface) = self.interfaces.get_mut(id) else {
+        let Some(iface) = self.network.interfaces.get_mut(id) else {
             return;
         };
         let mut taken = 0;
@@ -121,7 +122,7 @@ impl Stack {
             hop_limit: socket.hop_limit,
             traffic_class: socket.traffic_class,
             flow_label: socket.flow_label,
-            checksum: self.interfaces.checksum(id),
+            checksum: self.network.interfaces.checksum(id),
         };
         let mut octets = 0;
         let has_more = loop {
@@ -155,7 +156,7 @@ impl Stack {
         };
         let tuple = half_open.tuple.get();
         let id = half_open.iface;
-        let path = self.path(id, tuple.remote.ip(), now);
+        let path = self.network.path(id, tuple.remote.ip(), now);
         let fields = self.fields(id);
         let (Some(half_open), slot) = (self.table.half_open.get_mut(index), &mut self.slot) else {
             return false;
@@ -215,11 +216,11 @@ impl Stack {
 
     /// Queues the segment in the slot, which belongs to no connection, towards `tuple.remote`.
     pub(crate) fn answer_segment(&mut self, tuple: &Tuple) {
-        let Some(id) = self.egress(tuple.remote) else {
+        let Some(id) = self.network.egress(tuple.remote) else {
             return;
         };
         let fields = self.fields(id);
-        let Some(iface) = self.interfaces.get_mut(id) else {
+        let Some(iface) = self.network.interfaces.get_mut(id) else {
             return;
         };
         match iface.answers.push_slot() {
@@ -236,7 +237,7 @@ impl Stack {
             hop_limit: self.config.hop_limit,
             traffic_class: self.config.traffic_class,
             flow_label: 0,
-            checksum: self.interfaces.checksum(id),
+            checksum: self.network.interfaces.checksum(id),
         }
     }
 }

@@ -36,6 +36,8 @@ pub enum UdpError {
     },
     /// The socket has joined as many groups as it may, or the address is no group's.
     Group,
+    /// The stack's memory budget is used up.
+    NoMemory,
     /// What the network said of an earlier datagram.
     Unreachable(NetError),
 }
@@ -56,6 +58,7 @@ impl fmt::Display for UdpError {
             UdpError::Broadcast => "broadcast is not allowed on this socket",
             UdpError::TooBig { max } => return write!(f, "longer than the {max} octets that fit"),
             UdpError::Group => "too many groups, or not a group",
+            UdpError::NoMemory => "memory budget used up",
             UdpError::Unreachable(why) => return why.fmt(f),
         })
     }

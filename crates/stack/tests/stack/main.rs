@@ -3,11 +3,14 @@
 mod addresses;
 mod close;
 mod connect;
+mod foreign;
 mod harness;
 mod icmp;
 mod limits;
 mod listener;
 mod loopback;
 mod pending;
+mod ping;
 mod time_wait;
 mod trace;
+mod udp;
