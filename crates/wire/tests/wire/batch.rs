@@ -13,6 +13,8 @@ enum Step {
     Unpush,
     Consume(usize),
     Clear,
+    /// So many from another batch that holds so many.
+    Append(u32, usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -22,6 +24,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Unpush),
         3 => (0usize..6).prop_map(Step::Consume),
         1 => Just(Step::Clear),
+        2 => (0u32..10, 0usize..10).prop_map(|(there, most)| Step::Append(there, most)),
     ]
 }
 
@@ -64,6 +67,19 @@ proptest! {
                 Step::Clear => {
                     batch.clear();
                     model.clear();
+                }
+                Step::Append(there, most) => {
+                    let mut other = Batch::new(10);
+                    let numbers = (0..there).map(|i| n + 1000 * (i + 1));
+                    for n in numbers.clone() {
+                        let octets = Bytes::copy_from_slice(&n.to_be_bytes());
+                        prop_assert!(other.push(Packet::from_bytes(octets)).is_ok());
+                    }
+                    let count = (there as usize).min(most).min(limit - model.len());
+                    prop_assert_eq!(batch.append(&mut other, most), count);
+                    model.extend(numbers.clone().take(count));
+                    let left: Vec<u32> = other.packets().iter().map(number).collect();
+                    prop_assert_eq!(left, numbers.skip(count).collect::<Vec<_>>());
                 }
             }
             prop_assert_eq!(batch.len(), model.len());

@@ -129,6 +129,8 @@ proptest! {
     fn wire_packets_of_a_super_segment(len in 0u32..10_000, size in 1u16..2000, header in 0u32..60) {
         let mut packet = Packet::from_bytes(vec![0; (len + header) as usize].into());
         prop_assert_eq!(packet.wire_packets(header), 1);
+        packet.gso = Some(Gso { kind: GsoKind::Udp, size: 0 });
+        prop_assert_eq!(packet.wire_packets(header), 1);
         packet.gso = Some(Gso { kind: GsoKind::Udp, size });
         let pieces = vec![0; len as usize].chunks(size.into()).count();
         prop_assert_eq!(packet.wire_packets(header), pieces.max(1) as u32);

@@ -186,15 +186,24 @@ fn what_needs_nothing_is_handed_on() {
 
 #[test]
 fn completing_a_checksum_cuts_link_padding_off() {
-    let mut packet = tcp_packet(5, 1, 0, Checksum::Partial);
-    let len = packet.len();
-    packet.payload.push(Bytes::from_static(&[0; 9]));
-    let all = pieces(&packet, 0, Checksum::None);
-    let complete = tcp_packet(5, 1, 0, Checksum::None);
-    assert_eq!(
-        (all[0].len(), all[0].to_bytes()),
-        (len, complete.to_bytes())
-    );
+    for (v6, len) in [(false, 0), (false, 5), (true, 0), (true, 5)] {
+        let mut packet = small_packet(v6, len, Checksum::Partial);
+        packet.payload.push(Bytes::from_static(&[0; 9]));
+        let all = pieces(&packet, 0, Checksum::None);
+        let complete = small_packet(v6, len, Checksum::None);
+        assert_eq!(all[0].to_bytes(), complete.to_bytes());
+    }
+}
+
+fn small_packet(v6: bool, len: usize, checksum: Checksum) -> Packet {
+    let ip = match v6 {
+        false => IpHeader::new([192, 0, 2, 1].into(), [192, 0, 2, 2].into(), Protocol::TCP),
+        true => IpHeader::new([1; 16].into(), [2; 16].into(), Protocol::TCP),
+    };
+    let mut packet = Packet::new();
+    packet.payload.push(Bytes::from(vec![7; len]));
+    assert!(packet.write_tcp(&ip, &TcpHeader::default(), 0, checksum));
+    packet
 }
 
 #[test]
@@ -225,6 +234,10 @@ fn what_cannot_be_cut_is_refused() {
     refuse(&rubbish, 0);
     refuse(&rubbish, 100);
     let good = tcp_packet(100, 1, 10, Checksum::Partial);
+    let mut link_header_too_long =
+        Packet::from_bytes([&[0; 19], &good.to_bytes()[..]].concat().into());
+    link_header_too_long.gso = gso;
+    refuse(&link_header_too_long, 19);
     let change = |at: usize, value: u8| {
         let mut octets = good.to_bytes().to_vec();
         octets[at] = value;

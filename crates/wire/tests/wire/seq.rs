@@ -8,6 +8,7 @@ fn comparison_wraps() {
     assert_eq!((b.distance(a), a.distance(b)), (5, -5));
     assert_eq!((b.offset_from(a), a + 5, b - 5), (5, b, a));
     assert_eq!((a.later(b), a.earlier(b)), (b, a));
+    assert!(!a.before(a) && !a.after(a) && a.at_or_before(a) && a.at_or_after(a));
     let mut c = a;
     c += 5;
     assert_eq!(c, b);

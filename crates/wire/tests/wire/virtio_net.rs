@@ -35,7 +35,7 @@ fn written_header_read_back_gives_the_packet_its_state() {
         assert!(packet.write_udp(&ip, &UdpHeader::default(), 1200, Checksum::Partial));
         packet
     };
-    let (ack, cwr) = (TcpFlags::ACK, TcpFlags::ACK | TcpFlags::CWR);
+    let (ack, cwr) = (TcpFlags::all() - TcpFlags::CWR, TcpFlags::CWR);
     let (none, partial) = (Checksum::None, Checksum::Partial);
     let header = |flags, gso_type, hdr_len, gso_size, csum_start, csum_offset| VirtioNetHeader {
         flags,
