@@ -1,7 +1,9 @@
 //! What the benchmarks of handfast share: a clock that is read outside the timed part, medians,
 //! and two stacks joined in memory.
 
+pub mod floor;
 pub mod memory;
+pub mod namespace;
 pub mod smoltcp_pair;
 
 use std::time::Instant;
@@ -22,5 +24,9 @@ pub fn measure(times: usize, mut work: impl FnMut()) -> Vec<f64> {
 
 /// Minimum, median and maximum of sorted figures.
 pub fn spread(sorted: &[f64]) -> (f64, f64, f64) {
-    (sorted[0], sorted[sorted.len() / 2], sorted[sorted.len() - 1])
+    (
+        sorted[0],
+        sorted[sorted.len() / 2],
+        sorted[sorted.len() - 1],
+    )
 }

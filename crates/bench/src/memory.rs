@@ -1,13 +1,12 @@
 //! Two handfast stacks on one thread, joined by batches of packets.
 
 use bytes::Bytes;
+use handfast::Config;
 use handfast::base::{Duration, Instant};
 use handfast::stack::{
-    ConnectOptions, InterfaceConfig, ListenOptions, SocketId, Stack, StackConfig,
-    address::IfaceId,
+    ConnectOptions, InterfaceConfig, ListenOptions, SocketId, Stack, StackConfig, address::IfaceId,
 };
 use handfast::wire::Batch;
-use handfast::Config;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -43,8 +42,15 @@ const CHUNK: usize = 64 * 1024;
 impl Pair {
     /// Two stacks and a connection from the first to the second.
     pub fn new(setup: Setup) -> Pair {
-        let tcp = Config { send_buffer: 1 << 20, receive_buffer: 1 << 20, ..Config::default() };
-        let config = StackConfig { tcp: Arc::new(tcp), ..StackConfig::default() };
+        let tcp = Config {
+            send_buffer: 1 << 20,
+            receive_buffer: 1 << 20,
+            ..Config::default()
+        };
+        let config = StackConfig {
+            tcp: Arc::new(tcp),
+            ..StackConfig::default()
+        };
         let mut stacks = [[1; 32], [2; 32]].map(|seed| Stack::new(config.clone(), seed));
         let mut ifaces = [IfaceId::LOOPBACK; 2];
         for (i, stack) in stacks.iter_mut().enumerate() {
@@ -60,8 +66,12 @@ impl Pair {
         }
         let now = Instant::from_secs(1);
         let at: SocketAddr = "10.0.0.2:80".parse().expect("an address");
-        let listener = stacks[1].tcp_listen(ListenOptions::on(at)).expect("a listener");
-        let client = stacks[0].tcp_connect(at, ConnectOptions::default(), now).expect("a route");
+        let listener = stacks[1]
+            .tcp_listen(ListenOptions::on(at))
+            .expect("a listener");
+        let client = stacks[0]
+            .tcp_connect(at, ConnectOptions::default(), now)
+            .expect("a route");
         let mut pair = Pair {
             stacks,
             ifaces,
@@ -109,7 +119,9 @@ impl Pair {
             } else {
                 self.source.slice(..len)
             };
-            let Some(mut c) = self.stacks[0].tcp_mut(self.sockets[0], self.now) else { return };
+            let Some(mut c) = self.stacks[0].tcp_mut(self.sockets[0], self.now) else {
+                return;
+            };
             match c.send(&mut data) {
                 Ok(0) | Err(_) => return,
                 Ok(n) => *left -= n,
@@ -119,7 +131,9 @@ impl Pair {
 
     fn read(&mut self) -> usize {
         let mut total = 0;
-        let Some(mut c) = self.stacks[1].tcp_mut(self.sockets[1], self.now) else { return 0 };
+        let Some(mut c) = self.stacks[1].tcp_mut(self.sockets[1], self.now) else {
+            return 0;
+        };
         while let Some(data) = c.receive(CHUNK) {
             if self.copied {
                 self.sink[..data.len()].copy_from_slice(&data);
@@ -152,12 +166,18 @@ impl Pair {
                 }
             }
             rounds += 1;
-            assert!(rounds < octets + 1000, "stalled at {} of {goal}", self.received());
+            assert!(
+                rounds < octets + 1000,
+                "stalled at {} of {goal}",
+                self.received()
+            );
         }
     }
 
     fn received(&self) -> u64 {
-        let c = self.stacks[1].tcp(self.sockets[1]).expect("the connection lives");
+        let c = self.stacks[1]
+            .tcp(self.sockets[1])
+            .expect("the connection lives");
         c.info(self.now).octets_received
     }
 }

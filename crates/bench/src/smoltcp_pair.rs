@@ -1,7 +1,9 @@
 //! Two smoltcp stacks on one thread, joined by queues of buffers: the peer of `memory`.
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
-use smoltcp::phy::{Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::phy::{
+    Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken,
+};
 use smoltcp::socket::tcp::{self, CongestionControl};
 use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Address};
@@ -97,11 +99,15 @@ impl Pair {
         let mut ifaces: Vec<Interface> = Vec::new();
         let (mut sets, mut handles) = (Vec::new(), Vec::new());
         for (i, end) in ends.iter_mut().enumerate() {
-            let mut iface =
-                Interface::new(Config::new(HardwareAddress::Ip), end, Instant::from_micros(0));
+            let mut iface = Interface::new(
+                Config::new(HardwareAddress::Ip),
+                end,
+                Instant::from_micros(0),
+            );
             iface.update_ip_addrs(|a| {
                 let address = IpAddress::v4(10, 0, 0, i as u8 + 1);
-                a.push(IpCidr::new(address, 24)).expect("room for an address");
+                a.push(IpCidr::new(address, 24))
+                    .expect("room for an address");
             });
             ifaces.push(iface);
             let buffer = || tcp::SocketBuffer::new(vec![0; 1 << 20]);
@@ -113,8 +119,12 @@ impl Pair {
         }
         let mut pair = Pair {
             ends,
-            ifaces: ifaces.try_into().unwrap_or_else(|_| unreachable!("two were made")),
-            sets: sets.try_into().unwrap_or_else(|_| unreachable!("two were made")),
+            ifaces: ifaces
+                .try_into()
+                .unwrap_or_else(|_| unreachable!("two were made")),
+            sets: sets
+                .try_into()
+                .unwrap_or_else(|_| unreachable!("two were made")),
             handles: [handles[0], handles[1]],
             now: 1_000_000,
             source: (0..CHUNK).map(|i| (i % 251) as u8).collect(),
@@ -122,7 +132,9 @@ impl Pair {
             packets: [0; 2],
         };
         let (h, s) = (pair.handles, &mut pair.sets);
-        s[1].get_mut::<tcp::Socket<'_>>(h[1]).listen(80).expect("listens");
+        s[1].get_mut::<tcp::Socket<'_>>(h[1])
+            .listen(80)
+            .expect("listens");
         let remote = (IpAddress::Ipv4(Ipv4Address::new(10, 0, 0, 2)), 80);
         let context = pair.ifaces[0].context();
         s[0].get_mut::<tcp::Socket<'_>>(h[0])
@@ -154,7 +166,9 @@ impl Pair {
         while got < octets {
             let socket = self.sets[0].get_mut::<tcp::Socket<'_>>(self.handles[0]);
             while left > 0 && socket.can_send() {
-                let n = socket.send_slice(&self.source[..CHUNK.min(left)]).expect("open");
+                let n = socket
+                    .send_slice(&self.source[..CHUNK.min(left)])
+                    .expect("open");
                 left -= n;
                 if n == 0 {
                     break;
