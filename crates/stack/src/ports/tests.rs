@@ -113,6 +113,30 @@ fn without_a_destination_the_next_port_does_not_follow_from_the_last() {
     assert!(near < 20, "{near}");
 }
 
+#[test]
+fn steps_are_random_and_ports_in_use_are_passed_once() {
+    let mut p = ports(1);
+    let mut rng = Rng::new(2);
+    let to = remote(0x0a00_0001, 443);
+    let mut next = |in_use: &dyn Fn(u16) -> bool| {
+        let mut asked = 0;
+        let port = p.allocate(local(), to, rng.next_u32(), |port| {
+            asked += 1;
+            in_use(port)
+        });
+        (port.unwrap(), asked)
+    };
+    let drawn: Vec<u16> = (0..100).map(|_| next(&|_| false).0).collect();
+    let steps: BTreeSet<u16> = drawn.windows(2).map(|w| w[1].wrapping_sub(w[0])).collect();
+    assert!((1..=8).all(|step| steps.contains(&step)), "{steps:?}");
+    // Past a block in use, the next search does not begin before it again.
+    let last = drawn[99];
+    let block = |port: u16| port.wrapping_sub(last) < 1000;
+    let (after, asked) = next(&block);
+    assert!(asked > 900 && !block(after));
+    assert_eq!(next(&block).1, 1);
+}
+
 proptest! {
     #[test]
     fn never_outside_the_range_never_in_use(

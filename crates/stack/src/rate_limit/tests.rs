@@ -81,6 +81,25 @@ fn all_peers_together_keep_the_common_rate_and_what_is_left_cannot_be_counted() 
     assert!(answered.windows(2).any(|w| w[0] != w[1]), "{answered:?}");
 }
 
+#[test]
+fn what_the_common_limit_refuses_is_not_charged_to_the_peer() {
+    let rate = AnswerRate {
+        per_second: 1,
+        burst: 1,
+        peer_per_second: 1,
+        peer_burst: 2,
+    };
+    let mut limit = AnswerLimit::new([3; 16], rate);
+    let [a, b] = ["192.0.2.1", "192.0.2.2"].map(|peer| peer.parse().unwrap());
+    assert!(limit.allows(a, 1, ms(0)));
+    for _ in 0..5 {
+        assert!(!limit.allows(b, 1, ms(0)));
+    }
+    // A second later there is one answer for all, and it is b's.
+    assert!(limit.allows(b, 1, ms(1000)));
+    assert!(limit.peers[bucket(&[3; 16], b)] <= ms(2000));
+}
+
 proptest! {
     #[test]
     fn never_more_than_burst_plus_rate(

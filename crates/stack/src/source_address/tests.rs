@@ -409,3 +409,11 @@ fn many_destinations_of_both_families_sort_without_panic() {
     let position = |a| sorted.iter().position(|(d, _)| *d == ip(a)).unwrap();
     assert!(position("2001:db8:1::1") < position("2001:db8:70::1"));
 }
+
+/// RFC 6724, section 2.2: the interface identifier does not count.
+#[test]
+fn prefixes_are_compared_as_far_as_the_sources_prefix_goes() {
+    let candidates = "2001:db8:1:0:ff00::1, 2001:db8:1::2";
+    let got = source("2001:db8:1::3", candidates);
+    assert_eq!(got, Some(ip("2001:db8:1:0:ff00::1")), "a tie: the first");
+}

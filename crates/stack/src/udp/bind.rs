@@ -130,6 +130,7 @@ impl UdpTable {
         let socket = self.sockets.get(index).ok_or(UdpError::Closed)?;
         let remote = canonical(socket.family, remote)?;
         check_destination(remote)?;
+        let group = socket.bound.filter(IpAddr::is_multicast);
         let wanted = Wanted {
             source: socket.bound.filter(|a| !a.is_multicast()),
             ..socket.wants(remote, None, None)
@@ -139,15 +140,17 @@ impl UdpTable {
             return Err(UdpError::Broadcast);
         }
         let remote = endpoint(remote.ip(), remote.port(), egress.iface.0);
+        // Bound to a group, it hears what the peer sends there.
+        let local = group.unwrap_or(egress.source);
         let mut binding = Binding {
-            local: Some(egress.source),
+            local: Some(local),
             ..Binding::of(socket)
         };
         if binding.port == 0 {
             binding.port = self.ephemeral(binding, Some(remote), random)?;
         } else {
             let key = Key {
-                local: Local::Address(egress.source),
+                local: Local::Address(local),
                 port: binding.port,
                 remote: Some(remote),
                 iface: binding.iface,

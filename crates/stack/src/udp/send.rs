@@ -260,7 +260,7 @@ impl Outgoing {
             return self.payload.len();
         }
         let headers = (self.ip.header_len() + UdpHeader::LEN) as u32;
-        let room = gso_max.min(u16::MAX.into()).saturating_sub(headers);
+        let room = gso_max.saturating_sub(headers);
         size * (room / size).clamp(1, PIECES)
     }
 }

@@ -164,3 +164,13 @@ fn too_big_is_believed_of_real_destinations_and_fails_nothing_by_itself() {
     let sent = h.table.send(id, &mut outbound, 0, h.now, narrow);
     assert_eq!(sent, Err(UdpError::TooBig { max: 1372 }));
 }
+
+#[test]
+fn an_error_about_the_last_peer_does_not_outlive_the_connection() {
+    let mut h = Host::new();
+    let id = h.bound("192.0.2.1:53");
+    h.connect(id, PEER).unwrap();
+    assert!(unreachable(&mut h, "192.0.2.1:53", PEER));
+    h.connect(id, "198.51.100.8:99").unwrap();
+    assert!(h.send(id, None, b"").is_ok());
+}

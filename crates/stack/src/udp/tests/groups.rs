@@ -105,3 +105,16 @@ fn to_a_group_goes_one_hop_by_the_chosen_interface_and_back_to_local_members() {
     // Only groups are meant.
     assert_eq!(one(&mut h, "198.51.100.9:5353", ETH), (64, Some(false)));
 }
+
+#[test]
+fn a_socket_bound_to_a_group_sends_from_one_of_our_addresses() {
+    let mut h = Host::new();
+    let id = sharing(&mut h, "224.0.0.251:5353");
+    let queued = h.send(id, Some("224.0.0.251:5353"), b"?").unwrap();
+    let (source, ..) = read(&h.transmit(queued.index, ETH, 0)[0]);
+    assert_eq!(source, at("192.0.2.1:5353"));
+    h.connect(id, "198.51.100.9:1").unwrap();
+    h.send(id, None, b"!").unwrap();
+    let (source, ..) = read(&h.transmit(queued.index, ETH, 0)[0]);
+    assert_eq!(source, at("192.0.2.1:5353"));
+}

@@ -253,6 +253,24 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+#[test]
+fn a_connected_socket_hears_its_peers_broadcasts_alone() {
+    let mut h = Host::new();
+    let id = h.bound("0.0.0.0:67");
+    h.table.options_mut(id).unwrap().reuse = true;
+    h.connect(id, "198.51.100.9:68").unwrap();
+    // Connected, it has an address, to which a broadcast is not sent.
+    let broadcast = |h: &mut Host, source| h.arrive(source, "192.0.2.255:67", ETH, b"");
+    assert_eq!(broadcast(&mut h, "198.51.100.9:68"), Err(Discard::UdpPort));
+    // Bound to a group and connected to one who sends there.
+    let member = h.bound("224.0.0.9:520");
+    h.table.join(member, ETH, ip("224.0.0.9")).unwrap();
+    h.connect(member, "198.51.100.9:520").unwrap();
+    let to_group = |h: &mut Host, source| h.arrive(source, "224.0.0.9:520", ETH, b"");
+    assert_eq!(to_group(&mut h, "198.51.100.9:520"), Ok(()));
+    assert_eq!(to_group(&mut h, "198.51.100.8:520"), Err(Discard::UdpPort));
+}
+
 proptest! {
     /// In every state, readiness says what peek, receive and send then do, and the memory is
     /// that of the queues.
