@@ -89,12 +89,14 @@ impl TimeWait {
 
     /// RFC 6191, section 2: by the timestamp where there is one, else by the sequence number.
     fn is_newer(&self, seg: &Segment) -> bool {
+        // Greater than the last number used, which was the FIN's.
+        let beyond = seg.header.seq.at_or_after(self.rcv_nxt);
         match seg.header.options.timestamps {
             Some(ts) if self.timestamps => {
                 let age = ts.value.wrapping_sub(self.ts_recent) as i32;
-                age > 0 || age == 0 && seg.header.seq.after(self.rcv_nxt)
+                age > 0 || age == 0 && beyond
             }
-            _ => seg.header.seq.after(self.rcv_nxt),
+            _ => beyond,
         }
     }
 

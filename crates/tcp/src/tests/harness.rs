@@ -12,11 +12,7 @@ use handfast_base::{Duration, Instant, Rng};
 use handfast_wire::tcp::{TcpFlags, TcpHeader};
 use handfast_wire::{Payload, SeqNumber};
 
-pub(crate) const PATH: Path = Path {
-    mtu: 1500,
-    ip_header: 20,
-    gso_max: 0,
-};
+pub(crate) use super::bench::PATH;
 
 /// What stands at one end of the wire.
 pub(crate) enum End {
@@ -308,6 +304,15 @@ impl Wire {
             host.timeout(self.now);
         }
         self.flush();
+        // Doing only what the deadlines say never spins.
+        for host in &self.hosts {
+            assert!(
+                host.deadline().is_none_or(|at| at > self.now),
+                "still due at {:?}: {:?}",
+                self.now,
+                host.state()
+            );
+        }
         true
     }
 

@@ -1,4 +1,19 @@
 //! Connections against each other, and against hand-made segments, on virtual time.
 
+mod bench;
 mod harness;
+mod table;
 mod transfer;
+
+mod arrives_ack;
+mod arrives_fin;
+mod arrives_listen;
+mod arrives_paws;
+mod arrives_rst;
+mod arrives_sequence;
+mod arrives_syn;
+mod arrives_syn_received;
+mod arrives_syn_sent;
+mod arrives_text;
+mod arrives_time_wait;
+mod arrives_urg;
