@@ -1,5 +1,6 @@
 //! The stack's errors as `std::io::Error`s of the kind an application expects.
 
+use handfast_stack::udp::UdpError;
 use handfast_stack::{BindError, ConnectError};
 use handfast_tcp::{ConnectionError, NetError, SendError};
 use std::io::{Error, ErrorKind};
@@ -44,6 +45,23 @@ pub(crate) fn from_bind(why: BindError) -> Error {
         BindError::NoPorts => ErrorKind::AddrNotAvailable,
         BindError::NoMemory => ErrorKind::OutOfMemory,
         _ => ErrorKind::Other,
+    };
+    Error::new(kind, why)
+}
+
+pub(crate) fn from_udp(why: UdpError) -> Error {
+    let kind = match why {
+        UdpError::Closed | UdpError::NotConnected => ErrorKind::NotConnected,
+        UdpError::WouldBlock => ErrorKind::WouldBlock,
+        UdpError::LocalAddress | UdpError::NoPorts => ErrorKind::AddrNotAvailable,
+        UdpError::AddressInUse => ErrorKind::AddrInUse,
+        UdpError::NoRoute => ErrorKind::NetworkUnreachable,
+        UdpError::Broadcast => ErrorKind::PermissionDenied,
+        UdpError::NoMemory => ErrorKind::OutOfMemory,
+        UdpError::Unreachable(NetError::PortUnreachable) => ErrorKind::ConnectionRefused,
+        UdpError::Unreachable(NetError::NetworkUnreachable) => ErrorKind::NetworkUnreachable,
+        UdpError::Unreachable(_) => ErrorKind::HostUnreachable,
+        _ => ErrorKind::InvalidInput,
     };
     Error::new(kind, why)
 }

@@ -25,6 +25,7 @@ mod pending_syn;
 mod split;
 mod tcp_listener;
 mod tcp_stream;
+mod udp_socket;
 mod waiters;
 
 pub use engine::{Engine, Environment, Next};
@@ -37,6 +38,8 @@ pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf
 pub use tcp_listener::{TcpListener, TcpListenerBuilder};
 pub use tcp_stream::{TcpConnector, TcpStream};
 pub use waiters::Interest;
+
+pub use udp_socket::UdpSocket;
 
 pub use handfast_base as base;
 pub use handfast_link as link;
