@@ -179,6 +179,11 @@ fn mixed_families_write_nothing() {
     assert_eq!(out, [0xa5; 60]);
     assert_eq!(v4().emit(&mut out[..19], 0), 0);
     assert_eq!(v6(Protocol::TCP).emit(&mut out[..39], 0), 0);
+    let (header, _, _) = Ipv4Header::parse(&v4_with_options(&[], 0), 20).unwrap();
+    assert_eq!(header.emit(&mut out[..19]), 0);
+    let (header, _) = Ipv6Header::parse(&emitted(&v6(Protocol::TCP), 0), 40).unwrap();
+    assert_eq!(header.emit(&mut out[..39]), 0);
+    assert_eq!(out, [0xa5; 60]);
 }
 
 /// Each: the first next-header number, the extension headers, and what they lead to.
