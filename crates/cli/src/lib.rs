@@ -2,8 +2,15 @@
 #![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]
+pub mod arguments;
+#[cfg(target_os = "linux")]
+pub mod demo;
+#[cfg(target_os = "linux")]
 pub mod kernel_peer;
 #[cfg(target_os = "linux")]
 pub mod namespace;
 #[cfg(target_os = "linux")]
 pub mod netlink;
+pub mod size;
+#[cfg(target_os = "linux")]
+pub mod terminal;

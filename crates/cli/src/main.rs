@@ -5,11 +5,18 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|a| a == handfast_cli::namespace::SUBCOMMAND)
     {
-        return handfast_cli::namespace::inside_main();
+        let worker = std::env::args_os().nth(1);
+        if worker.is_some_and(|a| a == handfast_cli::namespace::SUBCOMMAND) {
+            return handfast_cli::namespace::inside_main();
+        }
+        handfast_cli::arguments::main()
     }
-    ExitCode::SUCCESS
+    #[cfg(not(target_os = "linux"))]
+    {
+        eprintln!(
+            "handfast: this system is not Linux; fix: run it in a Linux machine or container"
+        );
+        ExitCode::FAILURE
+    }
 }

@@ -15,7 +15,10 @@ const RULE: &[(&str, &[&str])] = &[
     ("stack", &["base", "wire", "tcp"]),
     ("trace", &["base", "wire", "tcp", "stack"]),
     ("link", &["base", "wire"]),
-    ("handfast", &["base", "wire", "tcp", "stack", "link", "trace"]),
+    (
+        "handfast",
+        &["base", "wire", "tcp", "stack", "link", "trace"],
+    ),
     ("sim", &["handfast"]),
     ("lab", &["sim", "trace", "handfast"]),
     ("cli", ANY),
@@ -42,7 +45,11 @@ fn metadata(arguments: &[&str]) -> Value {
         .current_dir(root())
         .output()
         .expect("cargo runs");
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     serde_json::from_slice(&out.stdout).expect("cargo prints JSON")
 }
 
@@ -52,14 +59,22 @@ fn short(name: &str) -> &str {
 
 #[test]
 fn arrows_never_turn_back() {
-    let rule: BTreeMap<&str, BTreeSet<&str>> =
-        RULE.iter().map(|(name, may)| (*name, may.iter().copied().collect())).collect();
+    let rule: BTreeMap<&str, BTreeSet<&str>> = RULE
+        .iter()
+        .map(|(name, may)| (*name, may.iter().copied().collect()))
+        .collect();
     let metadata = metadata(&["--no-deps"]);
     let packages = metadata["packages"].as_array().expect("packages");
-    assert_eq!(packages.len(), rule.len(), "every crate has its row in the rule");
+    assert_eq!(
+        packages.len(),
+        rule.len(),
+        "every crate has its row in the rule"
+    );
     for package in packages {
         let name = short(package["name"].as_str().expect("a name"));
-        let may = rule.get(name).unwrap_or_else(|| panic!("{name} has no row in the rule"));
+        let may = rule
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} has no row in the rule"));
         for dependency in package["dependencies"].as_array().expect("dependencies") {
             let (other, kind) = (&dependency["name"], &dependency["kind"]);
             let other = other.as_str().expect("a name");
@@ -75,7 +90,10 @@ fn the_cores_forbid_unsafe_code_and_need_no_std() {
     for name in CORES {
         let lib = std::fs::read_to_string(root().join(format!("crates/{name}/src/lib.rs")));
         let lib = lib.expect("a lib.rs");
-        assert!(lib.contains("#![forbid(unsafe_code)]"), "{name} must forbid unsafe code");
+        assert!(
+            lib.contains("#![forbid(unsafe_code)]"),
+            "{name} must forbid unsafe code"
+        );
         assert!(lib.contains("#![no_std]"), "{name} must be no_std");
     }
 }
@@ -83,16 +101,24 @@ fn the_cores_forbid_unsafe_code_and_need_no_std() {
 #[test]
 fn everything_comes_under_a_licence_that_deny_toml_allows() {
     let deny = std::fs::read_to_string(root().join("deny.toml")).expect("deny.toml");
-    let list = deny.split("allow = [").nth(1).and_then(|s| s.split(']').next()).expect("a list");
+    let list = deny
+        .split("allow = [")
+        .nth(1)
+        .and_then(|s| s.split(']').next())
+        .expect("a list");
     let allowed: BTreeSet<&str> = list.split('"').skip(1).step_by(2).collect();
     let metadata = metadata(&["--locked"]);
     for package in metadata["packages"].as_array().expect("packages") {
         let name = &package["name"];
-        let licence = package["license"].as_str().unwrap_or_else(|| panic!("{name}: no licence"));
+        let licence = package["license"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{name}: no licence"));
         // "A OR B" needs one of them, "A AND B" each: all that appear here are of these forms.
-        let ok = licence.replace(['(', ')'], "").replace('/', " OR ").split(" AND ").all(|all| {
-            all.split(" OR ").any(|one| allowed.contains(one.trim()))
-        });
+        let ok = licence
+            .replace(['(', ')'], "")
+            .replace('/', " OR ")
+            .split(" AND ")
+            .all(|all| all.split(" OR ").any(|one| allowed.contains(one.trim())));
         assert!(ok, "{name}: {licence} is not allowed by deny.toml");
     }
 }

@@ -230,6 +230,9 @@ impl Worker {
             .arg(SUBCOMMAND)
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
+            // An interrupt from the terminal is ours to take: the worker ends with us, and not
+            // before us in the middle of what we ask of it.
+            .process_group(0)
             .spawn()?;
         Ok((Worker(child), ours))
     }
