@@ -58,6 +58,8 @@ pub(crate) struct Demux {
     hasher: SipHasher13,
     table: HashTable<(Tag, Packed)>,
     ports: PortUse,
+    /// What was found last: packets of one connection come in trains.
+    last: Option<(Tuple, Owner)>,
 }
 
 /// How many owners have each local port: who binds one need not look through the table.
@@ -84,12 +86,27 @@ impl Demux {
             hasher: SipHasher13::new_with_key(key),
             table: HashTable::new(),
             ports: PortUse([const { None }; 256]),
+            last: None,
         }
     }
 
     #[inline]
     pub(crate) fn tag(&self, tuple: &Tuple) -> Tag {
         Tag(self.hasher.hash(tuple.octets(&mut [0; Tuple::MAX_LEN])) as u32)
+    }
+
+    /// What was found last, if it is this.
+    #[inline]
+    pub(crate) fn recall(&self, tuple: &Tuple) -> Option<Owner> {
+        self.last
+            .as_ref()
+            .filter(|(last, _)| last == tuple)
+            .map(|(_, owner)| *owner)
+    }
+
+    #[inline]
+    pub(crate) fn remember(&mut self, tuple: &Tuple, owner: Owner) {
+        self.last = Some((*tuple, owner));
     }
 
     /// The owner with this tag for which `is_it` holds.
@@ -112,6 +129,7 @@ impl Demux {
     /// Removes an owner; says whether it was there.
     #[inline]
     pub(crate) fn remove(&mut self, tag: Tag, port: u16, owner: Owner) -> bool {
+        self.last = None;
         let entry = (tag, Packed::new(owner));
         let Ok(found) = self.table.find_entry(tag.spread(), |e| *e == entry) else {
             return false;
@@ -124,6 +142,7 @@ impl Demux {
     /// Puts `new` in the place of `old`; says whether that was there.
     #[inline]
     pub(crate) fn replace(&mut self, tag: Tag, old: Owner, new: Owner) -> bool {
+        self.last = None;
         let entry = (tag, Packed::new(old));
         let found = self.table.find_mut(tag.spread(), |e| *e == entry);
         found.map(|found| found.1 = Packed::new(new)).is_some()

@@ -155,7 +155,12 @@ pub(crate) enum Addressee {
 
 /// All interfaces; the first is the stack's own loopback, which no link ever sees.
 #[derive(Debug)]
-pub(crate) struct Interfaces(Vec<Option<Interface>>);
+pub(crate) struct Interfaces {
+    list: Vec<Option<Interface>>,
+    /// The last packet's interface, source and destination, and what they came to: packets come
+    /// in trains. Void when any address changes.
+    verdict: Option<(IfaceId, IpAddr, IpAddr, Addressee)>,
+}
 
 impl Interfaces {
     pub(crate) fn new() -> Interfaces {
@@ -167,7 +172,7 @@ impl Interfaces {
             let added = AddressPrefix::new(address, len).and_then(|p| addresses.add(p));
             debug_assert_eq!(added, Ok(()));
         }
-        Interfaces(alloc::vec![Some(Interface {
+        let loopback = Interface {
             mtu: LOOPBACK_MTU,
             gso_max: 0,
             gso_max_udp: 0,
@@ -176,31 +181,40 @@ impl Interfaces {
             dirty: VecDeque::new(),
             answers: Batch::new(ANSWERS),
             metrics: InterfaceMetrics::default(),
-        })])
+        };
+        Interfaces {
+            list: alloc::vec![Some(loopback)],
+            verdict: None,
+        }
+    }
+
+    /// Some address is not what it was.
+    pub(crate) fn addresses_changed(&mut self) {
+        self.verdict = None;
     }
 
     /// Ids are never used twice.
     pub(crate) fn add(&mut self, config: &InterfaceConfig) -> Result<IfaceId, InterfaceError> {
         let iface = Interface::new(config)?;
-        self.0.push(Some(iface));
-        Ok(IfaceId(self.0.len() as u32 - 1))
+        self.list.push(Some(iface));
+        Ok(IfaceId(self.list.len() as u32 - 1))
     }
 
     pub(crate) fn remove(&mut self, id: IfaceId) -> Option<Interface> {
         if id == IfaceId::LOOPBACK {
             return None;
         }
-        self.0.get_mut(id.0 as usize)?.take()
+        self.list.get_mut(id.0 as usize)?.take()
     }
 
     #[inline]
     pub(crate) fn get(&self, id: IfaceId) -> Option<&Interface> {
-        self.0.get(id.0 as usize)?.as_ref()
+        self.list.get(id.0 as usize)?.as_ref()
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, id: IfaceId) -> Option<&mut Interface> {
-        self.0.get_mut(id.0 as usize)?.as_mut()
+        self.list.get_mut(id.0 as usize)?.as_mut()
     }
 
     /// Whether the address is ours, on whichever interface (the weak host model, RFC 1122,
@@ -209,7 +223,7 @@ impl Interfaces {
     pub(crate) fn is_ours(&self, address: IpAddr) -> bool {
         AddressClass::of(address) == AddressClass::Loopback
             || self
-                .0
+                .list
                 .iter()
                 .flatten()
                 .any(|i| i.addresses.is_local(address))
@@ -217,7 +231,7 @@ impl Interfaces {
 
     #[inline]
     pub(crate) fn is_broadcast(&self, address: IpAddr) -> bool {
-        self.0
+        self.list
             .iter()
             .flatten()
             .any(|i| i.addresses.is_broadcast(address))
@@ -229,7 +243,7 @@ impl Interfaces {
             let mut addresses = i.addresses.iter().map(|a| a.prefix.address());
             addresses.any(|a| a.is_ipv4() == like.is_ipv4())
         };
-        let mut others = (1..).zip(&self.0[1..]);
+        let mut others = (1..).zip(&self.list[1..]);
         let found = others.find(|(_, i)| i.as_ref().filter(has).is_some());
         found.map(|(id, _)| IfaceId(id))
     }
@@ -247,7 +261,7 @@ impl Interfaces {
     /// Whether any interface has output, local delivery included.
     #[inline]
     pub(crate) fn have_output(&self) -> bool {
-        self.0.iter().flatten().any(Interface::has_output)
+        self.list.iter().flatten().any(Interface::has_output)
     }
 
     /// How far checksums are to be done for this interface.
@@ -261,17 +275,21 @@ impl Interfaces {
 
     /// Whom a packet received on `id` is for, and whether its addresses may be there at all.
     #[inline]
-    pub(crate) fn addressee(
-        &self,
-        id: IfaceId,
-        ip: &IpHeader,
-        unspecified_source: bool,
-    ) -> Result<Addressee, Discard> {
+    pub(crate) fn addressee(&mut self, id: IfaceId, ip: &IpHeader) -> Result<Addressee, Discard> {
+        if let Some((iface, source, destination, addressee)) = self.verdict
+            && (iface, source, destination) == (id, ip.source, ip.destination)
+        {
+            return Ok(addressee);
+        }
+        let addressee = self.judge(id, ip)?;
+        self.verdict = Some((id, ip.source, ip.destination, addressee));
+        Ok(addressee)
+    }
+
+    fn judge(&self, id: IfaceId, ip: &IpHeader) -> Result<Addressee, Discard> {
         let iface = self.get(id).ok_or(Discard::IpDestination)?;
         let (source, destination) = (ip.source, ip.destination);
-        let found = iface
-            .addresses
-            .check_received(source, destination, unspecified_source)?;
+        let found = iface.addresses.check_received(source, destination, false)?;
         if id != IfaceId::LOOPBACK && self.is_ours(source) {
             return Err(Discard::IpSource);
         }

@@ -60,7 +60,7 @@ impl Stack {
     ) -> Result<(), Discard> {
         let (ip, transport, end) = IpHeader::parse(packet.headers(), packet.len())?;
         let arrived = Arrived {
-            addressee: self.network.interfaces.addressee(iface, &ip, false)?,
+            addressee: self.network.interfaces.addressee(iface, &ip)?,
             iface,
             ip,
             transport,

@@ -102,6 +102,16 @@ impl<T> Slots<T> {
         }
     }
 
+    /// A value and its generation.
+    #[inline]
+    pub(crate) fn get_mut_with_generation(&mut self, index: u32) -> Option<(&mut T, u32)> {
+        let slot = self.slot_mut(index)?;
+        match &mut slot.content {
+            Content::Used(value) => Some((value, slot.generation)),
+            Content::Free { .. } => None,
+        }
+    }
+
     /// The generation of the slot at `index`; with it, the index is a key.
     #[inline]
     pub(crate) fn generation(&self, index: u32) -> u32 {

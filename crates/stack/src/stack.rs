@@ -170,6 +170,7 @@ impl Stack {
     /// An [`InterfaceError`]; nothing has changed then.
     pub fn add_interface(&mut self, config: InterfaceConfig) -> Result<IfaceId, InterfaceError> {
         let id = self.network.interfaces.add(&config)?;
+        self.network.interfaces.addresses_changed();
         for prefix in config.addresses {
             self.add_network(id, prefix);
         }
@@ -183,6 +184,13 @@ impl Stack {
         if removed {
             self.network.routes.retain(|route| route.iface != id);
             self.udp.remove_interface(id);
+            let half_open = self.table.half_open.iter();
+            let on_it = half_open
+                .filter(|(_, h)| h.iface == id)
+                .map(|(index, _)| index);
+            for index in on_it.collect::<Vec<_>>() {
+                self.remove_half_open(index, Some(now));
+            }
             self.reroute(now);
         }
         removed
@@ -304,6 +312,7 @@ impl Stack {
     /// Something about interfaces or routes has changed: every connection looks for its way anew.
     /// The one place where all of them are visited.
     fn reroute(&mut self, now: Instant) {
+        self.network.interfaces.addresses_changed();
         let all: Vec<u32> = self
             .table
             .connections

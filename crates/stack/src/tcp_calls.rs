@@ -1,6 +1,6 @@
 //! The calls of the application on one connection (RFC 9293, sections 3.10.2 to 3.10.6).
 
-use crate::tcp_sockets::{Holder, Linger, TcpSocket};
+use crate::tcp_sockets::{CONNECTION_COST, Holder, Linger, TcpSocket};
 use crate::{SocketId, Stack};
 use bytes::Bytes;
 use core::net::SocketAddr;
@@ -221,9 +221,9 @@ impl TcpMut<'_> {
     pub fn receive(&mut self, max: usize) -> Option<Bytes> {
         let socket = self.stack.table.connections.get_mut(self.index)?;
         let data = socket.connection.receive(max);
-        if data.is_some() {
-            self.stack.settle(self.index, self.now);
-        }
+        // Nothing else can come of it: all that may be due is due to `release`.
+        let held = socket.connection.memory() + CONNECTION_COST;
+        self.stack.budget.settle(&mut socket.charged, held);
         data
     }
 

@@ -51,7 +51,7 @@ impl Stack {
         self.segment.ecn_ce = ip.ecn() == Ecn::Ce;
         self.segment.payload = packet.take_payload((offset + len) as u32, end);
 
-        let result = match self.table.owner_of(&tuple) {
+        let result = match self.table.recall_owner_of(&tuple) {
             Some(Owner::Connection(index)) => self.connection_input(index, now),
             Some(Owner::SynReceived(index)) => self.syn_received_input(index, &tuple, now),
             Some(Owner::TimeWait(index)) => self.time_wait_input(index, &tuple, addressee, now),

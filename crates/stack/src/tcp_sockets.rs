@@ -114,8 +114,8 @@ impl Stack {
     /// After any input, call or output: accounts, tells, arms, and buries.
     #[inline]
     pub(crate) fn settle(&mut self, index: u32, now: Instant) {
-        let generation = self.table.connections.generation(index);
-        let Some(socket) = self.table.connections.get_mut(index) else {
+        let found = self.table.connections.get_mut_with_generation(index);
+        let Some((socket, generation)) = found else {
             return;
         };
         let held = socket.connection.memory() + CONNECTION_COST;

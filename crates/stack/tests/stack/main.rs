@@ -9,6 +9,7 @@ mod icmp;
 mod limits;
 mod listener;
 mod loopback;
+mod lossy;
 mod pending;
 mod ping;
 mod time_wait;
