@@ -52,10 +52,11 @@ pub(crate) fn acknowledged(c: &mut Connection, seg: &Segment, now: Instant) {
         c.tcb.flags -= Flags::SEND_URGENT;
     }
 
-    // Round trip (RFC 6298, section 3): Karn's rule, or the timestamp that is never ambiguous.
-    let rtt = match acked.sent_at {
-        Some(at) if !acked.retransmitted => Some(now.since(at)),
-        _ => timestamps::round_trip(&c.tcb, seg, now),
+    // Round trip (RFC 6298, section 3): Karn's rule, or a timestamp that is not ambiguous.
+    let rtt = match (acked.sent_at, acked.resent_at) {
+        (Some(at), _) => Some(now.since(at)),
+        (None, Some(at)) => timestamps::round_trip(&c.tcb, seg, at, now),
+        (None, None) => None,
     };
     if let Some(rtt) = rtt {
         c.tcb.rtt.sample(rtt);

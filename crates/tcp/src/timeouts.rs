@@ -37,7 +37,7 @@ fn retransmission(c: &mut Connection, now: Instant) {
         return;
     }
     let closed = window::send::is_zero(&c.tcb);
-    if c.tcb.rto.backoffs() + 1 >= user_timeout::R1
+    if c.tcb.rto.backoffs() >= user_timeout::R1 - 1
         && !closed
         && !c.tcb.flags.contains(Flags::R1_TOLD)
     {

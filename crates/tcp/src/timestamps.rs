@@ -38,13 +38,20 @@ pub(crate) fn note(tcb: &mut Tcb, seg: &Segment, now: Instant) {
     }
 }
 
-/// The round trip that TSecr tells, in steps of our clock; `None` when it cannot be ours.
-pub(crate) fn round_trip(tcb: &Tcb, seg: &Segment, now: Instant) -> Option<Duration> {
-    if !tcb.flags.contains(Flags::TIMESTAMPS) {
-        return None;
-    }
+/// The round trip that TSecr tells, in steps of our clock, about data of which the last
+/// retransmission left at `resent_at`.
+///
+/// `None` when it echoes something older: then the original had arrived, its acknowledgment got
+/// lost, and this one says again what it said; nobody knows when. Or when it cannot be ours.
+pub(crate) fn round_trip(
+    tcb: &Tcb,
+    seg: &Segment,
+    resent_at: Instant,
+    now: Instant,
+) -> Option<Duration> {
     let echo = seg.header.options.timestamps?.echo;
     let age = clock(tcb, now).wrapping_sub(echo);
-    // A value from the future, or absurdly old, is not an echo of ours.
-    (echo != 0 && age < 1 << 20).then(|| Duration::from_millis(u64::from(age).max(1)))
+    let since = clock(tcb, now).wrapping_sub(clock(tcb, resent_at));
+    (tcb.flags.contains(Flags::TIMESTAMPS) && age <= since)
+        .then(|| Duration::from_millis(u64::from(age).max(1)))
 }

@@ -19,9 +19,20 @@ pub(crate) fn duplicate_ack(c: &mut Connection, now: Instant) {
     let segments = (in_flight / u32::from(tcb.snd_mss)).max(active.board.transmissions());
     let most = (segments + 1).clamp(u32::from(THRESHOLD), 0xffff) as u16;
     let r = &mut active.recovery;
-    r.duplicate_acks = r.duplicate_acks.saturating_add(1).min(most);
-    // RFC 6582, 3.2 (2): only when all that was in flight at the last loss is acknowledged.
-    if r.phase == Phase::Open && r.duplicate_acks >= THRESHOLD && tcb.snd_una.after(r.recover) {
+    let before = r.duplicate_acks;
+    r.duplicate_acks = before.saturating_add(1).min(most);
+    let third = before < THRESHOLD && r.duplicate_acks >= THRESHOLD;
+    if r.phase == Phase::Loss {
+        // Later segments arrive, this one got lost again. RFC 6582 waits for the timer, which is
+        // backed off by now: instead it goes out once more, and the window stays as it is.
+        if third && active.board.front().is_some_and(|first| !first.lost) {
+            retransmit_first(c);
+        }
+    } else if r.phase == Phase::Open
+        && r.duplicate_acks >= THRESHOLD
+        // RFC 6582, 3.2 (2): only when all that was in flight at the last loss is acknowledged.
+        && tcb.snd_una.after(r.recover)
+    {
         r.phase = Phase::Fast;
         r.recover = tcb.snd_nxt;
         let loss = LossEvent {

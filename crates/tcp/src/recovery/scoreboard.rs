@@ -35,10 +35,10 @@ impl Record {
 pub(crate) struct Acked {
     /// Sequence numbers acknowledged for the first time (SYN and FIN counted).
     pub(crate) octets: u32,
-    /// When the newest acknowledged octets that were sent only once had left (Karn).
+    /// When the newest of it had left, if none of it was sent more than once (Karn).
     pub(crate) sent_at: Option<Instant>,
-    /// Whether any of it had been retransmitted.
-    pub(crate) retransmitted: bool,
+    /// When the last of it that was retransmitted had left.
+    pub(crate) resent_at: Option<Instant>,
     /// Octets a second at which the newest of it was delivered, unless the application, and not
     /// the network, set the pace.
     pub(crate) delivery_rate: Option<u64>,
@@ -108,10 +108,9 @@ impl Scoreboard {
             if first.lost {
                 self.lost -= octets;
             }
-            if first.retransmissions == 0 {
-                acked.sent_at = Some(first.sent_at);
-            } else {
-                acked.retransmitted = true;
+            acked.sent_at = Some(first.sent_at);
+            if first.retransmissions > 0 {
+                acked.resent_at = acked.resent_at.max(Some(first.sent_at));
             }
             self.first_sent_at = first.sent_at;
             newest = Some((
@@ -127,6 +126,9 @@ impl Scoreboard {
             }
             self.records.pop_front();
             self.first_lost = self.first_lost.saturating_sub(1);
+        }
+        if acked.resent_at.is_some() {
+            acked.sent_at = None;
         }
         if acked.octets > 0 {
             self.delivered += u64::from(acked.octets);

@@ -9,6 +9,9 @@ use handfast_base::Instant;
 use handfast_wire::tcp::TcpFlags;
 use handfast_wire::{Discard, Payload, SeqNumber};
 
+/// What a connection may hold out of order beside twice its window: some 250 lone octets.
+const SMALL_PIECES: u32 = 16 * 1024;
+
 pub(super) fn process(c: &mut Connection, seg: &mut Segment, now: Instant) -> Step {
     trim(c, seg);
     remember_fin(c, seg);
@@ -33,8 +36,8 @@ pub(super) fn process(c: &mut Connection, seg: &mut Segment, now: Instant) -> St
         c.counters.out_of_order_in = c.counters.out_of_order_in.wrapping_add(1);
         ack::delayed_ack::out_of_order(&mut c.tcb);
         let (_, active) = c.parts();
-        // Twice the window bounds the cost of small pieces, and leaves full ones unharmed.
-        let limit = wnd.saturating_mul(2);
+        // This bounds the cost of small pieces, and leaves full ones and small windows unharmed.
+        let limit = wnd.saturating_mul(2).saturating_add(SMALL_PIECES);
         let whole = active.assembler.insert(rcv_nxt, start, &seg.payload, limit);
         seg.payload.clear();
         return if whole {

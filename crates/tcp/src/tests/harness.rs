@@ -2,9 +2,9 @@
 
 use crate::{
     Config, Connection, ListenVerdict, Path, Segment, SegmentSlot, State, SynReceived,
-    SynReceivedVerdict, TimeWait, TimeWaitVerdict, listen,
+    SynReceivedVerdict, TimeWait, TimeWaitVerdict, closed, listen,
 };
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -20,6 +20,8 @@ pub(crate) enum End {
     Half(SynReceived),
     Open(Connection),
     Waiting(TimeWait, Connection),
+    /// After 2 MSL; what was not read still can be.
+    Ended(Connection),
 }
 
 pub(crate) struct Host {
@@ -30,7 +32,9 @@ pub(crate) struct Host {
     pub(crate) received: Vec<u8>,
     /// Stop reading while true.
     pub(crate) deaf: bool,
-    due: Option<SegmentSlot>,
+    due: VecDeque<SegmentSlot>,
+    /// The right edge offered last.
+    edge: Option<SeqNumber>,
 }
 
 /// What the wire does to one segment, by its running number and direction.
@@ -57,16 +61,29 @@ pub(crate) struct Wire {
 }
 
 impl Host {
+    pub(crate) fn new(end: End, config: Arc<Config>, path: Path, iss: SeqNumber) -> Host {
+        Host {
+            end,
+            config,
+            path,
+            iss,
+            received: Vec::new(),
+            deaf: false,
+            due: VecDeque::new(),
+            edge: None,
+        }
+    }
+
     pub(crate) fn connection(&self) -> &Connection {
         match &self.end {
-            End::Open(c) | End::Waiting(_, c) => c,
+            End::Open(c) | End::Waiting(_, c) | End::Ended(c) => c,
             _ => panic!("no connection here"),
         }
     }
 
     pub(crate) fn connection_mut(&mut self) -> &mut Connection {
         match &mut self.end {
-            End::Open(c) | End::Waiting(_, c) => c,
+            End::Open(c) | End::Waiting(_, c) | End::Ended(c) => c,
             _ => panic!("no connection here"),
         }
     }
@@ -77,21 +94,24 @@ impl Host {
             End::Half(_) => State::SynReceived,
             End::Open(c) => c.state(),
             End::Waiting(..) => State::TimeWait,
+            End::Ended(_) => State::Closed,
         }
     }
 
     fn segment(&mut self, seg: &mut Segment, now: Instant) {
         let mut slot = SegmentSlot::default();
         match &mut self.end {
-            End::Listening => {
-                if listen(seg, &mut slot) == ListenVerdict::Syn {
+            End::Listening => match listen(seg, &mut slot) {
+                ListenVerdict::Syn => {
                     let mut half =
                         SynReceived::new(&seg.header, self.iss, 7, &self.config, self.path, now);
                     half.write_syn_ack(now, &self.config, self.path, &mut slot);
-                    self.due = Some(slot);
+                    self.due.push_back(slot);
                     self.end = End::Half(half);
                 }
-            }
+                ListenVerdict::Reset(_) => self.due.push_back(slot),
+                ListenVerdict::Discard(_) => {}
+            },
             End::Half(half) => match half.segment_arrives(seg, now) {
                 SynReceivedVerdict::Established => {
                     let mut c = half
@@ -102,26 +122,31 @@ impl Host {
                 }
                 SynReceivedVerdict::SynAckAgain => {
                     half.write_syn_ack(now, &self.config, self.path, &mut slot);
-                    self.due = Some(slot);
+                    self.due.push_back(slot);
                 }
                 SynReceivedVerdict::Acknowledge(_) => {
                     half.write_ack(now, &mut slot);
-                    self.due = Some(slot);
+                    self.due.push_back(slot);
                 }
                 SynReceivedVerdict::Reset(_) => {
                     half.write_reset(seg, &mut slot);
-                    self.due = Some(slot);
+                    self.due.push_back(slot);
                 }
                 SynReceivedVerdict::Remove => self.end = End::Listening,
                 SynReceivedVerdict::Discard(_) => {}
             },
-            End::Open(c) => {
+            End::Open(c) if c.state() != State::Closed => {
                 c.segment_arrives(seg, now);
+            }
+            End::Open(_) | End::Ended(_) => {
+                if closed(seg, &mut slot) {
+                    self.due.push_back(slot);
+                }
             }
             End::Waiting(wait, _) => {
                 if let TimeWaitVerdict::Acknowledge(_) = wait.segment_arrives(seg, now) {
                     wait.write_ack(now, &mut slot);
-                    self.due = Some(slot);
+                    self.due.push_back(slot);
                 }
             }
         }
@@ -131,7 +156,7 @@ impl Host {
     /// The application reads everything there is, unless it is deaf.
     pub(crate) fn read(&mut self) {
         let deaf = self.deaf;
-        if let End::Open(c) | End::Waiting(_, c) = &mut self.end
+        if let End::Open(c) | End::Waiting(_, c) | End::Ended(c) = &mut self.end
             && !deaf
         {
             while let Some(bytes) = c.receive(usize::MAX) {
@@ -142,7 +167,7 @@ impl Host {
     }
 
     fn poll(&mut self, now: Instant, out: &mut SegmentSlot) -> bool {
-        if let Some(due) = self.due.take() {
+        if let Some(due) = self.due.pop_front() {
             *out = due;
             return true;
         }
@@ -161,12 +186,61 @@ impl Host {
         false
     }
 
+    /// What must hold of every segment that leaves.
+    fn check(&mut self, out: &SegmentSlot) {
+        let h = &out.header;
+        let text = match out.gso_size {
+            0 => out.payload.len(),
+            size => {
+                assert!(
+                    out.payload.len() > u32::from(size),
+                    "a super-segment is one"
+                );
+                u32::from(size)
+            }
+        };
+        let size = u32::from(self.path.ip_header) + h.header_len() as u32 + text;
+        let End::Open(c) = &self.end else {
+            assert!(size <= self.path.mtu, "{size} octets");
+            return;
+        };
+        let mtu = c.path().mtu;
+        assert!(size <= mtu, "{size} octets, and the MTU is {mtu}");
+        let options = h.header_len() as u32 - 20;
+        let most = u32::from(c.tcb.peer_mss.max(64));
+        assert!(
+            text == 0 || text + options <= most,
+            "{text} + {options} > {most}"
+        );
+        // A SYN cannot tell a window beyond 65535, not even again.
+        let control = TcpFlags::RST | TcpFlags::SYN;
+        if !h.flags.contains(TcpFlags::ACK) || h.flags.intersects(control) {
+            return;
+        }
+        let shift = c.tcb.rcv_scale;
+        let edge = h.ack + (u32::from(h.window) << shift);
+        if let Some(before) = self.edge {
+            // By scale rounding at most, and only far beyond the buffer.
+            let back = before.distance(edge);
+            assert!(back < 1 << shift, "the edge moves left by {back}");
+            let spare = c.config().receive_buffer / 8;
+            let free = c.config().receive_buffer.saturating_sub(c.tcb.rcv_held);
+            let over = before.distance(c.rcv_nxt() + free);
+            assert!(
+                back <= 0 || over >= spare as i32,
+                "left by {back}, {over} over"
+            );
+        }
+        self.edge = Some(self.edge.map_or(edge, |before| before.later(edge)));
+    }
+
     fn deadline(&self) -> Option<Instant> {
         match &self.end {
             End::Listening => None,
             End::Half(half) => Some(half.poll_timeout()),
             End::Open(c) => c.poll_timeout(),
             End::Waiting(wait, _) => Some(wait.expires()),
+            End::Ended(_) => None,
         }
     }
 
@@ -180,16 +254,18 @@ impl Host {
                     } else {
                         let mut slot = SegmentSlot::default();
                         half.write_syn_ack(now, &self.config, self.path, &mut slot);
-                        self.due = Some(slot);
+                        self.due.push_back(slot);
                     }
                 }
             }
             End::Open(c) => c.timeout(now),
-            End::Waiting(wait, _) => {
-                if wait.expires() <= now {
-                    self.end = End::Listening;
+            End::Waiting(wait, _) if wait.expires() > now => {}
+            End::Waiting(..) => {
+                if let End::Waiting(_, c) = core::mem::replace(&mut self.end, End::Listening) {
+                    self.end = End::Ended(c);
                 }
             }
+            End::Ended(_) => {}
         }
     }
 }
@@ -208,21 +284,15 @@ impl Wire {
         let now = Instant::from_secs(10);
         let (client, server) = (Arc::new(client), Arc::new(server));
         let open = Connection::open(client.clone(), PATH, client_iss, 3, now);
-        let host = |end, config, iss| Host {
-            end,
-            config,
-            path: PATH,
-            iss,
-            received: Vec::new(),
-            deaf: false,
-            due: None,
-        };
+        let client = Host::new(End::Open(open), client, PATH, client_iss);
+        let server = Host::new(End::Listening, server, PATH, server_iss);
+        Wire::between([client, server], now)
+    }
+
+    pub(crate) fn between(hosts: [Host; 2], now: Instant) -> Wire {
         Wire {
             now,
-            hosts: [
-                host(End::Open(open), client, client_iss),
-                host(End::Listening, server, server_iss),
-            ],
+            hosts,
             delay: Duration::from_millis(10),
             fault: alloc::boxed::Box::new(|_, _, _| Verdict::Pass),
             queue: BTreeMap::new(),
@@ -256,6 +326,7 @@ impl Wire {
                     "output never ends: {:?}",
                     self.hosts[from].state()
                 );
+                self.hosts[from].check(&slot);
                 let n = self.log.len() as u64;
                 self.log
                     .push((self.now, from, slot.header, slot.payload.len(), slot.reason));
@@ -280,18 +351,22 @@ impl Wire {
                         .insert((self.now + delay, self.sequence), (1 - from, seg));
                 }
             }
+            // Doing only what the deadlines say never spins.
+            let due = self.hosts[from].deadline().filter(|&at| at <= self.now);
+            assert_eq!(due, None, "still due: {:?}", self.hosts[from].state());
         }
     }
 
-    /// Goes on to the next event; false when nothing will ever happen.
-    pub(crate) fn step(&mut self) -> bool {
-        self.flush();
+    /// When the next thing happens, if nobody does anything.
+    pub(crate) fn next(&self) -> Option<Instant> {
         let arrival = self.queue.keys().next().map(|k| k.0);
         let timers = self.hosts.iter().filter_map(Host::deadline).min();
-        let Some(next) = arrival.into_iter().chain(timers).min() else {
-            return false;
-        };
-        self.now = self.now.max(next);
+        arrival.into_iter().chain(timers).min()
+    }
+
+    /// Goes on to `at` and lets happen what happens then.
+    pub(crate) fn go(&mut self, at: Instant) {
+        self.now = self.now.max(at);
         // Packets that already lie there go before any timer.
         while let Some(entry) = self.queue.first_entry() {
             if entry.key().0 > self.now {
@@ -304,15 +379,15 @@ impl Wire {
             host.timeout(self.now);
         }
         self.flush();
-        // Doing only what the deadlines say never spins.
-        for host in &self.hosts {
-            assert!(
-                host.deadline().is_none_or(|at| at > self.now),
-                "still due at {:?}: {:?}",
-                self.now,
-                host.state()
-            );
-        }
+    }
+
+    /// Goes on to the next event; false when nothing will ever happen.
+    pub(crate) fn step(&mut self) -> bool {
+        self.flush();
+        let Some(next) = self.next() else {
+            return false;
+        };
+        self.go(next);
         true
     }
 

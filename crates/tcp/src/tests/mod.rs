@@ -2,6 +2,7 @@
 
 mod bench;
 mod harness;
+mod swarm;
 mod table;
 mod transfer;
 

@@ -25,7 +25,7 @@ fn three_segments_open_and_four_close() {
     assert_eq!(w.count(0, TcpFlags::FIN) + w.count(1, TcpFlags::FIN), 2);
     assert_eq!(w.count(0, TcpFlags::RST) + w.count(1, TcpFlags::RST), 0);
     let waited = w.now;
-    assert!(w.run(2 * MINUTE, |w| w.hosts[0].state() == State::Listen));
+    assert!(w.run(2 * MINUTE, |w| w.hosts[0].state() == State::Closed));
     let wait = w.now.since(waited);
     assert!((59..61).contains(&wait.as_secs()), "2 MSL: {wait:?}");
 }
@@ -89,7 +89,7 @@ fn every_octet_arrives_under_loss_reordering_and_duplication() {
         w.client().close(now).unwrap();
         let now = w.now;
         w.server().close(now).unwrap();
-        let ended = |s| matches!(s, State::TimeWait | State::Closed | State::Listen);
+        let ended = |s| matches!(s, State::TimeWait | State::Closed);
         assert!(
             w.run(10 * MINUTE, |w| ended(w.hosts[0].state())
                 && ended(w.hosts[1].state())),
