@@ -18,7 +18,7 @@ use crate::{demo, size};
     disable_help_subcommand = true,
     after_help = "\
 Start here:
-  handfast demo          two TCP stacks talk, and you see every segment; takes seconds, changes nothing
+  handfast demo          two TCP stacks talk, and you see every segment; takes seconds
   handfast demo --help   what it does, and what it can be told
 
 Exit codes: 0 all is well, 1 something failed and was said, 2 a wrong command line,
@@ -71,10 +71,10 @@ Examples:
   handfast demo --backend memory             without the kernel: two of our own stacks
   handfast demo -v --ascii > report.txt      for a mail, with discarded packets if there are any")]
 pub struct DemoArguments {
-    /// Use IPv4 [default: both]
+    /// IPv4 alone [default: both families]
     #[arg(short = '4', long)]
     pub ipv4: bool,
-    /// Use IPv6 [default: both]
+    /// IPv6 alone [default: both families]
     #[arg(short = '6', long)]
     pub ipv6: bool,
     /// Octets of each download and upload: a number with B, kB, MB, GB, KiB, MiB or GiB

@@ -15,6 +15,8 @@ pub struct Style {
     pub ascii: bool,
     /// ANSI colours, which only repeat what the words say.
     pub colour: bool,
+    /// Somebody watches, and a line may be written over.
+    pub live: bool,
 }
 
 /// How much is said.
@@ -46,6 +48,8 @@ pub struct Terminal {
     out: Box<dyn Write + Send>,
     style: Style,
     detail: Detail,
+    /// A status stands in the line where the next one will.
+    has_status: bool,
     error: Option<io::Error>,
 }
 
@@ -62,12 +66,12 @@ impl Style {
             .map(|size| usize::from(size.ws_col))
             .filter(|&columns| columns > 0);
         let asked = set("COLUMNS").and_then(|value| value.to_str()?.parse().ok());
+        let live = terminal && set("TERM").is_some_and(|term| term != "dumb");
         Style {
             width: columns.or(asked).unwrap_or(100).clamp(80, 160),
             ascii,
-            colour: terminal
-                && set("NO_COLOR").is_none()
-                && set("TERM").is_some_and(|term| term != "dumb"),
+            colour: live && set("NO_COLOR").is_none(),
+            live,
         }
     }
 
@@ -118,6 +122,7 @@ impl Terminal {
             out: Box::new(out),
             style,
             detail,
+            has_status: false,
             error: None,
         }
     }
@@ -155,6 +160,22 @@ impl Terminal {
         self.write(lines);
     }
 
+    /// Says what is under way, to whoever watches, until the next line.
+    pub fn status(&mut self, text: &str) {
+        if self.style.live {
+            let text = self.style.paint(Ink::Faint, &self.style.spelled(text));
+            self.write(&format!("{INDENT}{text}"));
+            self.has_status = true;
+        }
+    }
+
+    /// Takes away what [`Terminal::status`] said.
+    pub fn end_status(&mut self) {
+        if self.has_status {
+            self.write("");
+        }
+    }
+
     /// Why nothing more could be written, if so.
     pub fn take_error(&mut self) -> Option<io::Error> {
         self.error.take()
@@ -164,7 +185,11 @@ impl Terminal {
         if self.detail == Detail::Quiet || self.error.is_some() {
             return;
         }
-        let written = self.out.write_all(text.as_bytes());
+        let clear = match std::mem::take(&mut self.has_status) {
+            true => "\r\x1b[K",
+            false => "",
+        };
+        let written = self.out.write_all(format!("{clear}{text}").as_bytes());
         self.error = written.and_then(|()| self.out.flush()).err();
     }
 }

@@ -107,8 +107,6 @@ impl Demo {
             _ => vec![Family::V4, Family::V6],
         };
         let directory = arguments.out.clone().unwrap_or_else(std::env::temp_dir);
-        let len = arguments.size;
-        let bulk = tokio::task::spawn_blocking(move || Bulk::new(len));
         let world = World::create(&families, arguments.backend, &self.recording).await?;
         match self.recording.capture(&directory, world.now()) {
             Ok(capture) => self.capture = Some(capture),
@@ -117,8 +115,6 @@ impl Demo {
         }
         let capture = self.capture.as_ref().map(|c| c.path.as_path());
         report::introduction(&mut self.terminal, &world, capture);
-        let bulk = bulk.await.map_err(|e| e.to_string())?;
-
         self.recording.switch(true);
         let (first, last) = (world.families[0], world.families[world.families.len() - 1]);
         let shown = [
@@ -130,11 +126,12 @@ impl Demo {
             if i == 0 {
                 report::how_to_read(&mut self.terminal);
             }
-            self.show(&world, *transfer, &bulk).await?;
+            self.show(&world, *transfer).await?;
         }
         for transfer in Transfer::all(&world.families, [What::Page, What::Login]) {
             if !shown.contains(&transfer) {
-                self.transfer(&world, transfer, &bulk, async |_| ()).await?;
+                self.transfer(&world, transfer, &Bulk::default(), async |_| ())
+                    .await?;
             }
         }
         // From here on for the stopwatch.
@@ -145,7 +142,13 @@ impl Demo {
             3,
             "All transfers, each over a connection of its own and checked with SHA-256",
         );
+        let len = arguments.size;
+        self.terminal.status("making the content ...");
+        let bulk = tokio::task::spawn_blocking(move || Bulk::new(len)).await;
+        let bulk = bulk.map_err(|e| e.to_string())?;
         for transfer in Transfer::all(&world.families, [What::Download, What::Upload]) {
+            let what = report::of_one(&world, &transfer);
+            self.terminal.status(&format!("{what} ..."));
             self.transfer(&world, transfer, &bulk, async |_| ()).await?;
         }
         let again = world.retransmissions() - before;
@@ -157,13 +160,15 @@ impl Demo {
     }
 
     /// Makes one transfer and draws its ladder.
-    async fn show(&mut self, world: &World, transfer: Transfer, bulk: &Bulk) -> Result<(), String> {
+    async fn show(&mut self, world: &World, transfer: Transfer) -> Result<(), String> {
         let server = world::address(transfer.client.other(), transfer.family);
         let mut open = None;
         let asked = async |client: SocketAddr| {
             open = world.kernel_state(server, client).await.ok().flatten();
         };
-        let client = self.transfer(world, transfer, bulk, asked).await?;
+        let client = self
+            .transfer(world, transfer, &Bulk::default(), asked)
+            .await?;
         let name = |end| world.name(end).to_owned();
         let options = LadderOptions {
             names: vec![
@@ -180,7 +185,7 @@ impl Demo {
             self.faults.push(fault);
         }
         if world.kernel().is_none() {
-            report::both_real(&mut self.terminal, world.name(transfer.client));
+            report::both_real(&mut self.terminal, world.subject(transfer.client));
             return Ok(());
         }
         let (kernel, near, side) = match transfer.client {
@@ -200,7 +205,7 @@ impl Demo {
                 "the kernel says {said} of its end {kernel}, and its segments say {expected}"
             ));
         }
-        report::kernel_word(&mut self.terminal, transfer.client, &word);
+        report::kernel_word(&mut self.terminal, world.subject(transfer.client), &word);
         let congestion = word.open.and_then(|state| state.congestion);
         self.congestion = congestion.or(self.congestion.take());
         Ok(())
@@ -231,6 +236,7 @@ impl Demo {
 
     /// Completes the capture, tells the result, and names the exit code.
     fn end(mut self, outcome: Result<(), Cut>, begin: Instant) -> ExitCode {
+        self.terminal.end_status();
         let mut packets = 0;
         if let Some(capture) = &mut self.capture {
             match self.recording.finish(capture) {
@@ -259,7 +265,12 @@ impl Demo {
                 let partial = path.map_or(String::new(), |path| {
                     format!("; {} ends early, with {packets} packets", path.display())
                 });
-                eprintln!("handfast: interrupted by signal {number}{partial}");
+                let name = match number {
+                    1 => "SIGHUP",
+                    2 => "SIGINT",
+                    _ => "SIGTERM",
+                };
+                eprintln!("handfast: interrupted by {name}{partial}");
                 failed(&self.faults);
                 return ExitCode::from(128 + number as u8);
             }

@@ -192,6 +192,9 @@ pub(super) fn last_state(ladder: &Ladder, side: Side) -> Option<State> {
 
 /// Makes the directory, if need be, and a file in it with a name that nothing has.
 fn create_new(directory: &Path) -> io::Result<(File, PathBuf)> {
+    if directory.exists() && !directory.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
     fs::create_dir_all(directory)?;
     for number in 1u32.. {
         let name = match number {

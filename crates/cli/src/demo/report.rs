@@ -79,7 +79,7 @@ pub(super) fn introduction(terminal: &mut Terminal, world: &World, capture: Opti
     if let Some(path) = capture {
         row(
             "capture",
-            &format!("{}, of all but the bulk transfers", path.display()),
+            &format!("{} (all but the bulk transfers)", path.display()),
         );
     }
 }
@@ -119,8 +119,14 @@ pub(super) fn of_one(world: &World, transfer: &Transfer) -> String {
 }
 
 fn who(world: &World, client: End) -> String {
-    let (asks, answers) = (world.name(client), world.name(client.other()));
-    format!("{asks} asks, {answers} answers")
+    let (asks, answers) = (world.subject(client), world.subject(client.other()));
+    format!("{} asks, {answers} answers", capitalised(asks))
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
 }
 
 /// One connection, segment by segment.
@@ -139,66 +145,55 @@ pub(super) fn ladder(terminal: &mut Terminal, ladder: &Ladder) {
 /// How a ladder is to be read.
 pub(super) fn how_to_read(terminal: &mut Terminal) {
     terminal.paragraph(
-        "Each arrow is one TCP segment; time runs down, in milliseconds. seq and ack count from 0 at \
-         each end's SYN, win is what the sender can take, <...> are options. A state stands where an \
-         end enters it.",
+        "Each arrow is one TCP segment; time runs down, in milliseconds. seq and ack count from each \
+         end's SYN, win is in octets, <...> are options. A state stands where an end enters it.",
     );
     terminal.gap();
 }
 
 /// Where the states of the ladder come from, between two stacks of ours.
 pub(super) fn both_real(terminal: &mut Terminal, closer: &str) {
-    terminal.paragraph(&format!(
-        "Both columns of states are real: each stack reported its own. {}",
-        time_wait(closer)
-    ));
+    terminal.paragraph("The states of both ends are real: each stack reported its own.");
+    time_wait(terminal, closer);
 }
 
 /// Where the states of the ladder come from, and what the kernel itself says of its own.
-pub(super) fn kernel_word(terminal: &mut Terminal, client: End, word: &KernelWord) {
-    let mut text = String::from(
-        "The states of handfast are real: its stack reported each. The kernel's are derived from the \
-         segments, and then the kernel was asked (sock_diag): ",
+pub(super) fn kernel_word(terminal: &mut Terminal, closer: &str, word: &KernelWord) {
+    terminal.paragraph(
+        "handfast's states are real, reported by its stack; the kernel's are derived from the segments.",
     );
+    let mut text = String::from("Asked itself (sock_diag), the kernel ");
     if let Some(open) = &word.open {
-        text += &format!("{} while the connection was open, and then ", open.state);
+        text += &format!("said {} before the close and ", open.state);
     }
+    text += "now says ";
     text += &match &word.closed {
         Some(closed) if closed.timer_millis > 0 => {
             let left = f64::from(closed.timer_millis) / 1000.0;
             format!("{} for {left:.0} s more", closed.state)
         }
         Some(closed) => closed.state.clone(),
-        None => format!("no such connection any more, which is {}", State::Closed),
+        None => format!("that there is no such connection, so {}", State::Closed),
     };
     text += match word.agrees() {
-        true => " ✓ ",
-        false => " ✗ ",
+        true => " ✓",
+        false => " ✗",
     };
-    text += &time_wait(match client {
-        End::Near => "handfast",
-        End::Far => "the kernel",
-    });
     terminal.paragraph(&text);
+    time_wait(terminal, closer);
     if terminal.is_verbose() {
         for state in [&word.open, &word.closed].into_iter().flatten() {
-            terminal.paragraph(&format!("kernel: {state}"));
+            terminal.paragraph(&format!("sock_diag: {state}"));
         }
     }
 }
 
-fn time_wait(closer: &str) -> String {
-    let mut letters = closer.chars();
-    let closer: String = letters
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .chain(letters)
-        .collect();
-    format!(
-        "{closer} closed first, so it stays in TIME-WAIT: a segment still on its way must not meet \
-         the next connection between the same ports."
-    )
+fn time_wait(terminal: &mut Terminal, closer: &str) {
+    terminal.paragraph(&format!(
+        "{} closed first, so it stays in TIME-WAIT for a while: what is still on its way must not \
+         meet the next connection between the same ports.",
+        capitalised(closer)
+    ));
 }
 
 /// All transfers, a column for each family.

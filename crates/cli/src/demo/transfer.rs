@@ -60,8 +60,8 @@ pub(super) struct Done {
     pub(super) fault: Option<String>,
 }
 
-/// The content that all bulk transfers carry.
-#[derive(Clone, Debug)]
+/// The content that all bulk transfers carry; none by default, for transfers of another kind.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Bulk {
     pub(super) len: u64,
     sha256: String,

@@ -144,6 +144,14 @@ impl World {
         }
     }
 
+    /// What to call that end in a sentence.
+    pub(super) fn subject(&self, end: End) -> &'static str {
+        match self.name(end) {
+            "kernel" => "the kernel",
+            name => name,
+        }
+    }
+
     /// The time on the clock of our stacks.
     pub(super) fn now(&self) -> handfast_base::Instant {
         self.near.net().now()

@@ -19,6 +19,7 @@ const PLAIN: Style = Style {
     width: 80,
     ascii: true,
     colour: false,
+    live: false,
 };
 
 fn written(style: Style, detail: Detail, write: impl FnOnce(&mut Terminal)) -> String {
@@ -54,6 +55,25 @@ fn quiet_says_nothing_and_colour_is_asked_for() {
         ..PLAIN
     };
     assert_eq!(colour.paint(Ink::Good, "x"), "\x1b[32mx\x1b[0m");
+}
+
+#[test]
+fn a_status_is_written_over_where_somebody_watches() {
+    let write = |t: &mut Terminal| {
+        t.status("one");
+        t.status("two");
+        t.line("three");
+        t.line("four");
+    };
+    let live = Style {
+        live: true,
+        ..PLAIN
+    };
+    assert_eq!(written(PLAIN, Detail::Normal, write), "three\nfour\n");
+    assert_eq!(
+        written(live, Detail::Normal, write),
+        "  one\r\x1b[K  two\r\x1b[Kthree\nfour\n"
+    );
 }
 
 #[test]
