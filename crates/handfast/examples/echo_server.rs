@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ..Impairment::default()
     };
     let (left, right) = impaired::pair(&PairConfig {
-        up: way.clone(),
+        up: way,
         down: way,
         ..PairConfig::default()
     });

@@ -269,3 +269,92 @@ async fn a_pending_syn_is_accepted_rejected_or_left_in_silence() {
     );
     assert!(client.is_err(), "silence, not an answer");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_in_the_reactor_serves_as_one_with_a_thread_does() {
+    use handfast::link::memory;
+    let (left, right) = memory::pair(&memory::Config::default());
+    let (server, drive_server) = Host::builder()
+        .link(left, ["10.0.0.1/24".parse().unwrap()])
+        .drive()
+        .unwrap();
+    let (client, drive_client) = Host::builder()
+        .link(right, ["10.0.0.2/24".parse().unwrap()])
+        .drive()
+        .unwrap();
+    let drivers = [tokio::spawn(drive_server), tokio::spawn(drive_client)];
+    let at: SocketAddr = "10.0.0.1:7".parse().unwrap();
+    let listener = TcpListener::bind(&server, at).await.unwrap();
+    let echo = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut buf = [0; 1000];
+        while stream.read_exact(&mut buf).await.is_ok() {
+            stream.write_all(&buf).await.unwrap();
+        }
+    });
+    let mut stream = TcpStream::connect(&client, at).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut buf = [0; 1000];
+    for i in 0..5_000u32 {
+        buf[..4].copy_from_slice(&i.to_be_bytes());
+        stream.write_all(&buf).await.unwrap();
+        let back = tokio::time::timeout(Duration::from_secs(10), stream.read_exact(&mut buf)).await;
+        back.expect("a wake was lost").unwrap();
+        assert_eq!(buf[..4], i.to_be_bytes());
+    }
+    drop(stream);
+    echo.await.unwrap();
+    drivers.iter().for_each(|d| d.abort());
+}
+
+#[tokio::test]
+async fn two_hosts_with_threads_talk_over_a_lossy_link_in_memory() {
+    use handfast::link::impaired::{self, Impairment, PairConfig};
+    let way = Impairment {
+        loss: 0.03,
+        delay: Duration::from_millis(1),
+        ..Impairment::default()
+    };
+    let config = PairConfig {
+        up: way,
+        down: way,
+        seed: 7,
+        ..PairConfig::default()
+    };
+    let (left, right) = impaired::pair(&config);
+    let server = Host::builder()
+        .link(left, ["10.0.0.1/24".parse().unwrap()])
+        .start()
+        .unwrap();
+    let client = Host::builder()
+        .link(right, ["10.0.0.2/24".parse().unwrap()])
+        .start()
+        .unwrap();
+    let listener = TcpListener::bind(&server.net(), "10.0.0.1:7".parse().unwrap())
+        .await
+        .unwrap();
+    let at = listener.local_addr().unwrap();
+    let client = client.net();
+    let (stream, accepted) = tokio::join!(TcpStream::connect(&client, at), listener.accept());
+    let (mut sender, mut receiver) = (stream.unwrap(), accepted.unwrap().0);
+    let data: Vec<u8> = (0..300_000u32).map(|i| (i % 251) as u8).collect();
+    let (sent, got) = tokio::join!(
+        async {
+            sender.write_all(&data).await.unwrap();
+            sender.shutdown().await.unwrap();
+            sender.info().unwrap().retransmissions
+        },
+        async {
+            let mut got = Vec::new();
+            receiver.read_to_end(&mut got).await.unwrap();
+            got
+        }
+    );
+    assert!(
+        got == data,
+        "{} of {} octets, {sent} sent again",
+        got.len(),
+        data.len()
+    );
+}

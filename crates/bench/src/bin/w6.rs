@@ -3,7 +3,8 @@
 //! `cargo run --release -p handfast-bench --bin w6 [runs] [round trips]` as root
 
 use bytes::Bytes;
-use handfast::{Host, TcpListener};
+use handfast::host::HostBuilder;
+use handfast::{Host, Net, TcpListener};
 use handfast_bench::floor::Floor;
 use handfast_bench::namespace::{self, KERNEL, STACK};
 use std::io::{self, Read, Write};
@@ -16,15 +17,21 @@ fn main() -> ExitCode {
         let mut args = std::env::args().skip(1).filter_map(|a| a.parse().ok());
         let (runs, times) = (args.next().unwrap_or(5), args.next().unwrap_or(20_000));
         println!("{times} round trips of 64 octets a run, {runs} runs, kernel client, NODELAY");
-        let names = ["handfast, host's thread", "floor", "kernel loopback"];
+        let names = [
+            "handfast, in the reactor",
+            "handfast, host's thread",
+            "floor",
+            "kernel loopback",
+        ];
         let mut figures: Vec<Vec<(f64, f64)>> = names.iter().map(|_| Vec::new()).collect();
         let mut port = 6000;
         for run in 0..=runs {
             for (i, rows) in figures.iter_mut().enumerate() {
                 port += 1;
                 let figure = match i {
-                    0 => stack(port, times)?,
-                    1 => floor(port, times)?,
+                    0 => reactor(port, times)?,
+                    1 => stack(port, times)?,
+                    2 => floor(port, times)?,
                     _ => loopback(port, times)?,
                 };
                 if run > 0 {
@@ -66,37 +73,62 @@ fn ping(to: SocketAddr, times: usize) -> io::Result<(f64, f64)> {
     Ok((trips[times / 2], trips[times * 99 / 100]))
 }
 
-fn stack(port: u16, times: usize) -> io::Result<(f64, f64)> {
+async fn echo(net: Net, port: u16) -> io::Result<()> {
+    let listener = TcpListener::bind(&net, address(STACK, port)).await?;
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    loop {
+        let mut data: Bytes = stream.read_bytes(4096).await?;
+        if data.is_empty() {
+            return Ok(());
+        }
+        stream.write_bytes(&mut data).await?;
+    }
+}
+
+fn host(port: u16) -> io::Result<HostBuilder> {
     let tun = namespace::tun(&format!("hf{port}"), 1500, "reno")?;
     let prefix = format!("{STACK}/24").parse().expect("a prefix");
-    let host = Host::builder()
-        .link(tun, [prefix])
-        .start()
-        .map_err(io::Error::other)?;
+    Ok(Host::builder().link(tun, [prefix]))
+}
+
+/// The kernel plays with an echo that may not be there yet.
+fn ping_soon(port: u16, times: usize) -> io::Result<(f64, f64)> {
+    loop {
+        match ping(address(STACK, port), times) {
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {}
+            figure => return figure,
+        }
+    }
+}
+
+fn stack(port: u16, times: usize) -> io::Result<(f64, f64)> {
+    let host = host(port)?.start().map_err(io::Error::other)?;
     let net = host.net();
     let echo = std::thread::spawn(move || {
         tokio::runtime::Builder::new_current_thread()
             .build()?
-            .block_on(async {
-                let listener = TcpListener::bind(&net, address(STACK, port)).await?;
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                loop {
-                    let mut data: Bytes = stream.read_bytes(4096).await?;
-                    if data.is_empty() {
-                        return Ok::<_, io::Error>(());
-                    }
-                    stream.write_bytes(&mut data).await?;
-                }
-            })
+            .block_on(echo(net, port))
     });
-    let figure = loop {
-        match ping(address(STACK, port), times) {
-            // The listener is not there yet.
-            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {}
-            figure => break figure,
-        }
-    };
+    let figure = ping_soon(port, times);
+    echo.join().expect("no panic")?;
+    figure
+}
+
+fn reactor(port: u16, times: usize) -> io::Result<(f64, f64)> {
+    let (net, drive) = host(port)?.drive().map_err(io::Error::other)?;
+    let echo = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
+        runtime.block_on(async {
+            let drive = tokio::spawn(drive);
+            echo(net, port).await?;
+            drive.abort();
+            Ok::<_, io::Error>(())
+        })
+    });
+    let figure = ping_soon(port, times);
     echo.join().expect("no panic")?;
     figure
 }

@@ -1,6 +1,6 @@
 use super::Host;
 use super::driver::{Driver, RealTime};
-use crate::Engine;
+use crate::{Engine, Environment};
 use handfast_link::Link;
 use handfast_stack::address::{AddressPrefix, IfaceId};
 use handfast_stack::route::{Route, RouteError};
@@ -82,48 +82,80 @@ impl HostBuilder {
         self
     }
 
-    /// Starts the host.
+    /// Starts the host on a thread of its own.
     ///
     /// # Errors
     /// A [`HostError`]; nothing is left behind then.
-    pub fn start(mut self) -> Result<Host, HostError> {
+    pub fn start(self) -> Result<Host, HostError> {
+        let driver = Arc::new(Driver::new().map_err(HostError::System)?);
+        let environment = Box::new(RealTime(driver.clone()));
+        let engine = self.build(environment, &driver.clone().into())?;
+        Host::start(engine, driver).map_err(HostError::System)
+    }
+
+    /// Builds the host to be driven inside the caller's reactor: spawn the future that comes with
+    /// the handle. Where a packet arrives, the task that waits for it runs next on the same
+    /// thread, which saves a switch of threads a round trip. When the future is dropped, sockets
+    /// that are left see no more traffic.
+    ///
+    /// The future ends only with an error: the reactor cannot be used, because it was not polled
+    /// within a runtime of tokio that has I/O enabled, or because no descriptors were left.
+    ///
+    /// # Errors
+    /// A [`HostError`]; nothing is left behind then.
+    #[cfg(feature = "tokio")]
+    pub fn drive(
+        self,
+    ) -> Result<
+        (
+            crate::Net,
+            impl Future<Output = io::Result<()>> + Send + use<>,
+        ),
+        HostError,
+    > {
+        use super::reactor::{Alarm, InReactor, drive};
+        let alarm = Arc::<Alarm>::default();
+        let engine = self.build(Box::new(InReactor(alarm.clone())), &alarm.clone().into())?;
+        Ok((crate::Net::new(engine.clone()), drive(engine, alarm)))
+    }
+
+    fn build(
+        mut self,
+        environment: Box<dyn Environment>,
+        waker: &Waker,
+    ) -> Result<Arc<Engine>, HostError> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|e| HostError::System(io::Error::other(e)))?;
         if self.trace.is_some() && self.config.trace == 0 {
             self.config.trace = 65_536;
         }
-        let driver = Arc::new(Driver::new().map_err(HostError::System)?);
-        let stack = Stack::new(self.config, seed);
-        let engine = Arc::new(Engine::new(stack, Box::new(RealTime(driver.clone()))));
+        let engine = Engine::new(Stack::new(self.config, seed), environment);
         engine.set_trace(self.trace);
         let mut first: Option<IfaceId> = None;
-        let waker = Waker::from(driver.clone());
         for (mut link, addresses) in self.links {
-            link.set_waker(&waker);
+            link.set_waker(waker);
             let id = engine
                 .attach(link, &addresses)
                 .map_err(HostError::Interface)?;
             first.get_or_insert(id);
         }
         for gateway in self.gateways {
-            let iface = first.unwrap_or(IfaceId::LOOPBACK);
             let all = match gateway {
                 IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
                 IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             };
+            let prefix = AddressPrefix::new(all, 0).map_err(InterfaceError::Address);
             let route = Route {
-                prefix: AddressPrefix::new(all, 0)
-                    .map_err(InterfaceError::Address)
-                    .map_err(HostError::Interface)?,
+                prefix: prefix.map_err(HostError::Interface)?,
                 gateway: (!gateway.is_unspecified()).then_some(gateway),
-                iface,
+                iface: first.unwrap_or(IfaceId::LOOPBACK),
                 metric: 0,
             };
             engine
                 .with_stack(|stack, now| stack.add_route(route, now))
                 .map_err(|e| HostError::Gateway(gateway, e))?;
         }
-        Host::start(engine, driver).map_err(HostError::System)
+        Ok(Arc::new(engine))
     }
 }
 

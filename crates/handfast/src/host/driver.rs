@@ -1,7 +1,8 @@
+use super::clock;
 use crate::{Engine, Environment};
 use handfast_base::Instant;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::Timespec;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -54,7 +55,7 @@ impl Driver {
             let timer = engine.poll_timer();
             let mut deadline = [next.deadline, timer].into_iter().flatten().min();
             if next.blocked {
-                let retry = now() + RETRY;
+                let retry = clock::now() + RETRY;
                 deadline = Some(deadline.map_or(retry, |d| d.min(retry)));
             }
             self.sleep(engine, deadline);
@@ -64,7 +65,7 @@ impl Driver {
 
     fn sleep(&self, engine: &Engine, deadline: Option<Instant>) {
         let timeout = deadline.map(|at| {
-            let wait = at.since(now());
+            let wait = at.since(clock::now());
             Timespec {
                 tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
                 tv_nsec: i64::from(wait.subsec_nanos()) as _,
@@ -102,7 +103,7 @@ pub(super) struct RealTime(pub(super) Arc<Driver>);
 
 impl Environment for RealTime {
     fn now(&self) -> Instant {
-        now()
+        clock::now()
     }
 
     fn wake(&self, deadline: Option<Instant>) {
@@ -112,9 +113,4 @@ impl Environment for RealTime {
             self.0.notify();
         }
     }
-}
-
-fn now() -> Instant {
-    let t = clock_gettime(ClockId::Monotonic);
-    Instant::from_nanos(t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64)
 }

@@ -1,7 +1,11 @@
-//! An engine in real time: a clock, a thread, and a wait that is exact to the microsecond.
+//! An engine in real time: a clock, and a wait that is exact to the microsecond, on a thread of its
+//! own ([`HostBuilder::start`]) or in tokio's reactor ([`HostBuilder::drive`]).
 
 mod builder;
+mod clock;
 mod driver;
+#[cfg(feature = "tokio")]
+mod reactor;
 
 pub use builder::{HostBuilder, HostError};
 
