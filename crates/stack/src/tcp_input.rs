@@ -10,7 +10,7 @@ use handfast_base::Instant;
 use handfast_tcp::{
     Disposition, ListenVerdict, SynReceivedVerdict, TimeWaitVerdict, closed, listen,
 };
-use handfast_wire::tcp::{TcpFlags, TcpHeader};
+use handfast_wire::tcp::TcpFlags;
 use handfast_wire::{Discard, Ecn, Packet};
 
 impl Stack {
@@ -29,24 +29,24 @@ impl Stack {
         } = *arrived;
         let headers = packet.headers();
         let headers = &headers[..headers.len().min(end as usize)];
-        let (header, len) = TcpHeader::parse(headers.get(offset..).unwrap_or(&[]))?;
-        let flags = header.flags;
+        let header = &mut self.segment.header;
+        let len = header.parse_from(headers.get(offset..).unwrap_or(&[]))?;
+        let (flags, ports) = (header.flags, [header.source_port, header.destination_port]);
         match addressee {
             Addressee::Us => {}
             Addressee::Many if flags.contains(TcpFlags::SYN) => return Err(Discard::TcpSynAddress),
             Addressee::Foreign if self.listeners.takes_foreign() => {}
             _ => return Err(Discard::IpDestination),
         }
-        if header.source_port == 0 || header.destination_port == 0 {
+        if ports.contains(&0) {
             return Err(Discard::TcpPort);
         }
         self.metrics.tcp.segments_in += 1;
         self.metrics.tcp.resets_in += u64::from(flags.contains(TcpFlags::RST));
         let tuple = Tuple {
-            local: endpoint(ip.destination, header.destination_port, iface.0),
-            remote: endpoint(ip.source, header.source_port, iface.0),
+            local: endpoint(ip.destination, ports[1], iface.0),
+            remote: endpoint(ip.source, ports[0], iface.0),
         };
-        self.segment.header = header;
         self.segment.gso_size = packet.gso.map_or(0, |gso| gso.size);
         self.segment.ecn_ce = ip.ecn() == Ecn::Ce;
         self.segment.payload = packet.take_payload((offset + len) as u32, end);

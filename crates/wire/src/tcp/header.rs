@@ -19,6 +19,19 @@ impl TcpHeader {
     /// [`Discard::TcpTruncated`] or [`Discard::TcpOption`].
     #[inline]
     pub fn parse(segment: &[u8]) -> Result<(TcpHeader, usize), Discard> {
+        let mut header = TcpHeader::default();
+        let header_len = header.parse_from(segment)?;
+        Ok((header, header_len))
+    }
+
+    /// As [`parse`](TcpHeader::parse), into a value that is there already, which moves less: most
+    /// options are absent, and absent ones are quickly written. After an error the value is
+    /// anything.
+    ///
+    /// # Errors
+    /// As [`parse`](TcpHeader::parse).
+    #[inline]
+    pub fn parse_from(&mut self, segment: &[u8]) -> Result<usize, Discard> {
         let Some((f, rest)) = segment.split_first_chunk::<FIXED>() else {
             return Err(Discard::TcpTruncated);
         };
@@ -26,17 +39,21 @@ impl TcpHeader {
         let Some(options) = header_len.checked_sub(FIXED).and_then(|n| rest.get(..n)) else {
             return Err(Discard::TcpTruncated);
         };
-        let header = TcpHeader {
-            source_port: u16::from_be_bytes([f[0], f[1]]),
-            destination_port: u16::from_be_bytes([f[2], f[3]]),
-            seq: SeqNumber(u32::from_be_bytes([f[4], f[5], f[6], f[7]])),
-            ack: SeqNumber(u32::from_be_bytes([f[8], f[9], f[10], f[11]])),
-            flags: TcpFlags::from_bits_truncate(u16::from_be_bytes([f[12] & 1, f[13]])),
-            window: u16::from_be_bytes([f[14], f[15]]),
-            urgent_pointer: u16::from_be_bytes([f[18], f[19]]),
-            options: TcpOptions::parse(options)?,
-        };
-        Ok((header, header_len))
+        self.source_port = u16::from_be_bytes([f[0], f[1]]);
+        self.destination_port = u16::from_be_bytes([f[2], f[3]]);
+        self.seq = SeqNumber(u32::from_be_bytes([f[4], f[5], f[6], f[7]]));
+        self.ack = SeqNumber(u32::from_be_bytes([f[8], f[9], f[10], f[11]]));
+        self.flags = TcpFlags::from_bits_truncate(u16::from_be_bytes([f[12] & 1, f[13]]));
+        self.window = u16::from_be_bytes([f[14], f[15]]);
+        self.urgent_pointer = u16::from_be_bytes([f[18], f[19]]);
+        match TcpOptions::parse_common(options) {
+            Some(timestamps) => {
+                self.options = TcpOptions::default();
+                self.options.timestamps = timestamps;
+            }
+            None => self.options = TcpOptions::parse_each(options)?,
+        }
+        Ok(header_len)
     }
 
     /// Octets [`emit`](TcpHeader::emit) writes: 20 to 60, a multiple of 4.
@@ -113,20 +130,30 @@ impl TcpOptions {
     /// [`Discard::TcpOption`]: a length of 0 or 1, or beyond the end.
     #[inline]
     pub fn parse(octets: &[u8]) -> Result<TcpOptions, Discard> {
-        if octets.is_empty() {
-            return Ok(TcpOptions::default());
+        match TcpOptions::parse_common(octets) {
+            Some(timestamps) => Ok(TcpOptions {
+                timestamps,
+                ..TcpOptions::default()
+            }),
+            None => TcpOptions::parse_each(octets),
         }
-        if let Ok(&[a, b, c, d, e, f, g, h, i, j, k, l]) = <&[u8; 12]>::try_from(octets)
-            && [a, b, c, d] == NOP_NOP_TIMESTAMPS
-        {
-            return Ok(TcpOptions {
-                timestamps: Some(Timestamps {
+    }
+
+    /// What nearly every segment has: nothing, or timestamps in the usual place. `None` when it
+    /// must be looked at option by option.
+    #[inline]
+    fn parse_common(octets: &[u8]) -> Option<Option<Timestamps>> {
+        if octets.is_empty() {
+            return Some(None);
+        }
+        match <&[u8; 12]>::try_from(octets) {
+            Ok(&[a, b, c, d, e, f, g, h, i, j, k, l]) if [a, b, c, d] == NOP_NOP_TIMESTAMPS => {
+                Some(Some(Timestamps {
                     value: u32::from_be_bytes([e, f, g, h]),
                     echo: u32::from_be_bytes([i, j, k, l]),
-                }),
-                ..TcpOptions::default()
-            });
+                }))
+            }
+            _ => None,
         }
-        TcpOptions::parse_each(octets)
     }
 }
