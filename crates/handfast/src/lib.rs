@@ -22,6 +22,7 @@ mod links;
 mod metrics;
 mod net;
 mod pending_syn;
+mod socket;
 mod split;
 mod tcp_listener;
 mod tcp_stream;

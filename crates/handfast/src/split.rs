@@ -1,4 +1,4 @@
-use crate::tcp_stream::{Socket, joined};
+use crate::socket::{Socket, joined};
 use crate::{Readiness, TcpStream};
 use bytes::Bytes;
 use std::fmt;

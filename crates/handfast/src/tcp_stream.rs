@@ -1,24 +1,18 @@
 use crate::Net;
-use crate::engine::Core;
 use crate::error;
+use crate::socket::{Socket, WRITE_LIMIT, copy_out, joined};
 use crate::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::waiters::Interest;
 use bytes::Bytes;
-use handfast_base::Instant;
-use handfast_stack::{ConnectOptions, SocketId, TakenError, TcpMut, TcpRef};
-use handfast_tcp::{Config, Readiness, State, TcpInfo};
+use handfast_stack::{ConnectOptions, SocketId, TakenError};
+use handfast_tcp::{Config, Readiness, TcpInfo};
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
-
-/// Octets that one write copies at most: what is copied and not taken was copied in vain.
-const WRITE_LIMIT: usize = 256 * 1024;
-/// Slices that one read takes out of the stack at most, to be copied outside of its lock.
-const READ_SLICES: usize = 32;
 
 /// A TCP connection over a handfast stack, with the methods of tokio's `TcpStream`.
 ///
@@ -30,248 +24,6 @@ const READ_SLICES: usize = 32;
 /// only (half-close). [`read_bytes`](TcpStream::read_bytes) and
 /// [`write_bytes`](TcpStream::write_bytes) move data by reference instead.
 pub struct TcpStream(pub(crate) Arc<Socket>);
-
-/// One end of a connection, closed when the last handle to it goes.
-pub(crate) struct Socket {
-    pub(crate) net: Net,
-    pub(crate) id: SocketId,
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        let id = self.id;
-        self.net
-            .engine()
-            .close(id, |stack, now| _ = stack.tcp_close(id, now));
-    }
-}
-
-impl Socket {
-    /// One call on the connection, with output to follow.
-    fn call<R>(&self, f: impl FnOnce(&mut TcpMut<'_>) -> R) -> io::Result<R> {
-        self.net.engine().call(|core, now| {
-            core.stack
-                .tcp_mut(self.id, now)
-                .map(|mut c| f(&mut c))
-                .ok_or_else(error::gone)
-        })
-    }
-
-    /// A look at the connection.
-    fn look<R>(&self, f: impl FnOnce(TcpRef<'_>, Instant) -> R) -> io::Result<R> {
-        self.net.engine().look(|core, now| {
-            core.stack
-                .tcp(self.id)
-                .map(|c| f(c, now))
-                .ok_or_else(error::gone)
-        })
-    }
-
-    fn error(core: &mut Core, id: SocketId, now: Instant) -> Option<io::Error> {
-        match core.stack.tcp_mut(id, now)?.take_error()? {
-            TakenError::Fatal(why) => Some(error::from_connection(why)),
-            _ => None,
-        }
-    }
-
-    /// Takes up to `max` octets, a few slices; an empty list means end of stream.
-    pub(crate) fn poll_receive(
-        &self,
-        cx: &mut Context<'_>,
-        max: usize,
-        slices: &mut Vec<Bytes>,
-    ) -> Poll<io::Result<()>> {
-        if max == 0 {
-            return Poll::Ready(Ok(()));
-        }
-        let took = self.try_receive(max, slices, Some(cx));
-        match took {
-            Err(e) if e.kind() == ErrorKind::WouldBlock => Poll::Pending,
-            result => Poll::Ready(result),
-        }
-    }
-
-    fn try_receive(
-        &self,
-        max: usize,
-        slices: &mut Vec<Bytes>,
-        cx: Option<&mut Context<'_>>,
-    ) -> io::Result<()> {
-        let id = self.id;
-        let mut opened = false;
-        let result = self.net.engine().look(|core, now| {
-            let Some(mut c) = core.stack.tcp_mut(id, now) else {
-                return Err(error::gone());
-            };
-            let mut octets = 0;
-            while octets < max && slices.len() < READ_SLICES {
-                let Some(slice) = c.receive(max - octets) else {
-                    break;
-                };
-                octets += slice.len();
-                slices.push(slice);
-            }
-            if octets > 0 {
-                c.release(octets as u32);
-                opened = core.stack.poll_timeout() == Some(Instant::ZERO);
-                return Ok(());
-            }
-            let closed = c.get().is_none_or(|c| c.is_read_closed());
-            if let Some(e) = Socket::error(core, id, now) {
-                return Err(e);
-            }
-            if closed {
-                return Ok(());
-            }
-            if let Some(cx) = cx {
-                core.wait(id, Interest::Read, cx.waker());
-            }
-            Err(ErrorKind::WouldBlock.into())
-        });
-        if opened {
-            // The window has opened, or more was put off: that wants to be sent.
-            self.net.engine().call(|_, _| ());
-        }
-        result
-    }
-
-    /// Queues octets from the front of `data`; pending while there is no room at all.
-    pub(crate) fn poll_send(
-        &self,
-        cx: &mut Context<'_>,
-        data: &mut Bytes,
-    ) -> Poll<io::Result<usize>> {
-        match self.try_send(data, Some(cx)) {
-            Err(e) if e.kind() == ErrorKind::WouldBlock => Poll::Pending,
-            result => Poll::Ready(result),
-        }
-    }
-
-    fn try_send(&self, data: &mut Bytes, cx: Option<&mut Context<'_>>) -> io::Result<usize> {
-        if data.is_empty() {
-            return Ok(0);
-        }
-        let id = self.id;
-        self.net.engine().call(|core, now| {
-            let Some(mut c) = core.stack.tcp_mut(id, now) else {
-                return Err(error::gone());
-            };
-            let sent = c.send(data).map_err(error::from_send)?;
-            if sent > 0 {
-                return Ok(sent);
-            }
-            if let Some(cx) = cx {
-                core.wait(id, Interest::Write, cx.waker());
-            }
-            Err(ErrorKind::WouldBlock.into())
-        })
-    }
-
-    /// As a write of a slice: copied outside of any lock.
-    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let mut copy = Bytes::copy_from_slice(&data[..data.len().min(WRITE_LIMIT)]);
-        self.poll_send(cx, &mut copy)
-    }
-
-    /// Done when everything that was queued has been handed to the stack, which it is.
-    pub(crate) fn poll_flush(&self) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    /// Our FIN follows what is queued. Closing twice is no error.
-    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
-        let id = self.id;
-        self.net.engine().call(|core, now| {
-            let dead = {
-                let Some(mut c) = core.stack.tcp_mut(id, now) else {
-                    return Err(error::gone());
-                };
-                // Closed before is as good.
-                let _ = c.shutdown_write();
-                c.get().is_none_or(|c| c.state() == State::Closed)
-            };
-            match Socket::error(core, id, now).filter(|_| dead) {
-                Some(e) if e.kind() != ErrorKind::ConnectionAborted => {
-                    Err(io::Error::new(ErrorKind::NotConnected, e))
-                }
-                _ => Ok(()),
-            }
-        })
-    }
-
-    pub(crate) fn poll_ready(
-        &self,
-        cx: &mut Context<'_>,
-        wanted: Readiness,
-    ) -> Poll<io::Result<Readiness>> {
-        let id = self.id;
-        self.net.engine().look(|core, _| {
-            let Some(c) = core.stack.tcp(id) else {
-                return Poll::Ready(Err(error::gone()));
-            };
-            let ready = c.readiness();
-            if ready.intersects(wanted) {
-                return Poll::Ready(Ok(ready));
-            }
-            for (flag, interest) in [
-                (Readiness::READABLE, Interest::Read),
-                (Readiness::WRITABLE, Interest::Write),
-            ] {
-                if wanted.contains(flag) {
-                    core.wait(id, interest, cx.waker());
-                }
-            }
-            Poll::Pending
-        })
-    }
-
-    pub(crate) fn poll_peek(
-        &self,
-        cx: &mut Context<'_>,
-        out: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let id = self.id;
-        let seen = self.net.engine().look(|core, now| {
-            let Some(c) = core.stack.tcp(id) else {
-                return Poll::Ready(Err(error::gone()));
-            };
-            // References, to be copied outside of the lock.
-            let mut room = out.len();
-            let mut slices = Vec::new();
-            for slice in c.peek() {
-                if room == 0 {
-                    break;
-                }
-                room = room.saturating_sub(slice.len());
-                slices.push(slice.clone());
-            }
-            let closed = c.is_read_closed();
-            if !slices.is_empty() || out.is_empty() {
-                return Poll::Ready(Ok(slices));
-            }
-            if let Some(e) = Socket::error(core, id, now) {
-                return Poll::Ready(Err(e));
-            }
-            if closed {
-                return Poll::Ready(Ok(slices));
-            }
-            core.wait(id, Interest::Read, cx.waker());
-            Poll::Pending
-        });
-        seen.map_ok(|slices| copy_out(&slices, out))
-    }
-}
-
-/// Copies as much as fits; returns how much.
-pub(crate) fn copy_out(slices: &[Bytes], out: &mut [u8]) -> usize {
-    let mut at = 0;
-    for slice in slices {
-        let n = slice.len().min(out.len() - at);
-        out[at..at + n].copy_from_slice(&slice[..n]);
-        at += n;
-    }
-    at
-}
 
 impl TcpStream {
     /// Connects to `remote` from an address and port that the stack chooses.
@@ -499,15 +251,6 @@ impl TcpStream {
     }
 }
 
-/// One slice of several.
-pub(crate) fn joined(mut slices: Vec<Bytes>) -> Bytes {
-    match slices.len() {
-        0 => Bytes::new(),
-        1 => slices.swap_remove(0),
-        _ => slices.concat().into(),
-    }
-}
-
 /// Settings of a connection to be opened.
 #[derive(Clone, Debug, Default)]
 pub struct TcpConnector {
@@ -577,44 +320,11 @@ impl fmt::Debug for TcpStream {
 
 #[cfg(feature = "tokio")]
 mod io_traits {
-    use super::{Socket, TcpStream};
+    use super::TcpStream;
     use std::io;
     use std::pin::Pin;
-    use std::task::{Context, Poll, ready};
+    use std::task::{Context, Poll};
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-    impl Socket {
-        pub(crate) fn poll_read_buf(
-            &self,
-            cx: &mut Context<'_>,
-            buf: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            let mut slices = Vec::new();
-            ready!(self.poll_receive(cx, buf.remaining(), &mut slices))?;
-            for slice in slices {
-                buf.put_slice(&slice);
-            }
-            Poll::Ready(Ok(()))
-        }
-
-        pub(crate) fn poll_write_vectored(
-            &self,
-            cx: &mut Context<'_>,
-            bufs: &[io::IoSlice<'_>],
-        ) -> Poll<io::Result<usize>> {
-            let total = bufs
-                .iter()
-                .map(|b| b.len())
-                .sum::<usize>()
-                .min(super::WRITE_LIMIT);
-            let mut copy = Vec::with_capacity(total);
-            for buf in bufs {
-                let room = total - copy.len();
-                copy.extend_from_slice(&buf[..buf.len().min(room)]);
-            }
-            self.poll_send(cx, &mut copy.into())
-        }
-    }
 
     impl AsyncRead for TcpStream {
         fn poll_read(

@@ -1,5 +1,5 @@
 use crate::engine::Core;
-use crate::tcp_stream::copy_out;
+use crate::socket::copy_out;
 use crate::waiters::Interest;
 use crate::{Net, Readiness, error};
 use bytes::Bytes;

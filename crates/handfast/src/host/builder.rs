@@ -1,5 +1,6 @@
 use super::Host;
-use super::driver::{Driver, RealTime};
+use super::driver::Driver;
+use super::real_time::RealTime;
 use crate::{Engine, Environment};
 use handfast_link::Link;
 use handfast_stack::address::{AddressPrefix, IfaceId};
@@ -113,9 +114,9 @@ impl HostBuilder {
         ),
         HostError,
     > {
-        use super::reactor::{Alarm, InReactor, drive};
+        use super::reactor::{Alarm, drive};
         let alarm = Arc::<Alarm>::default();
-        let engine = self.build(Box::new(InReactor(alarm.clone())), &alarm.clone().into())?;
+        let engine = self.build(Box::new(RealTime(alarm.clone())), &alarm.clone().into())?;
         Ok((crate::Net::new(engine.clone()), drive(engine, alarm)))
     }
 

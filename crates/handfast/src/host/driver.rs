@@ -1,20 +1,19 @@
 use super::clock;
-use crate::{Engine, Environment};
+use super::real_time::{Sleep, Sleeper};
+use crate::Engine;
 use handfast_base::Instant;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::time::Timespec;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 use std::time::Duration;
 
 /// What lets the driving thread sleep, and wakes it.
 pub(super) struct Driver {
     wake: OwnedFd,
-    /// The deadline until which it sleeps, in nanoseconds; 0 while it is awake and will look for
-    /// itself.
-    sleeps_until: AtomicU64,
+    sleep: Sleep,
     stop: AtomicBool,
 }
 
@@ -25,19 +24,14 @@ impl Driver {
     pub(super) fn new() -> std::io::Result<Driver> {
         Ok(Driver {
             wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            sleeps_until: AtomicU64::new(0),
+            sleep: Sleep::default(),
             stop: AtomicBool::new(false),
         })
     }
 
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
-        self.notify();
-    }
-
-    fn notify(&self) {
-        // Full means that it is awake as it is.
-        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+        self.ring();
     }
 
     /// Drives until [`stop`](Driver::stop).
@@ -47,23 +41,19 @@ impl Driver {
             if next.more {
                 continue;
             }
-            // Whoever queues a timer from here on compares it with what is stored here; what was
-            // queued before is seen by the second look.
-            let told = next.deadline.unwrap_or(Instant::FAR_FUTURE);
-            self.sleeps_until
-                .store(told.as_nanos().max(1), Ordering::SeqCst);
+            self.sleep.begin(next.deadline);
             let timer = engine.poll_timer();
             let mut deadline = [next.deadline, timer].into_iter().flatten().min();
             if next.blocked {
                 let retry = clock::now() + RETRY;
                 deadline = Some(deadline.map_or(retry, |d| d.min(retry)));
             }
-            self.sleep(engine, deadline);
-            self.sleeps_until.store(0, Ordering::SeqCst);
+            self.wait(engine, deadline);
+            self.sleep.end();
         }
     }
 
-    fn sleep(&self, engine: &Engine, deadline: Option<Instant>) {
+    fn wait(&self, engine: &Engine, deadline: Option<Instant>) {
         let timeout = deadline.map(|at| {
             let wait = at.since(clock::now());
             Timespec {
@@ -94,23 +84,17 @@ impl Driver {
 /// A link without a descriptor has something.
 impl Wake for Driver {
     fn wake(self: Arc<Self>) {
-        self.notify();
+        self.ring();
     }
 }
 
-/// The environment of a host: the monotonic clock, and the thread that may be asleep.
-pub(super) struct RealTime(pub(super) Arc<Driver>);
-
-impl Environment for RealTime {
-    fn now(&self) -> Instant {
-        clock::now()
+impl Sleeper for Driver {
+    fn sleep(&self) -> &Sleep {
+        &self.sleep
     }
 
-    fn wake(&self, deadline: Option<Instant>) {
-        let Some(deadline) = deadline else { return };
-        let until = self.0.sleeps_until.load(Ordering::SeqCst);
-        if until != 0 && deadline.as_nanos() < until {
-            self.0.notify();
-        }
+    fn ring(&self) {
+        // Full means that it is awake as it is.
+        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
     }
 }

@@ -6,6 +6,7 @@ mod clock;
 mod driver;
 #[cfg(feature = "tokio")]
 mod reactor;
+mod real_time;
 
 pub use builder::{HostBuilder, HostError};
 

@@ -1,8 +1,8 @@
 //! An engine driven by a task in tokio's reactor: where a packet arrives, the task that waits for
 //! it runs next, on the same thread.
 
-use super::clock;
-use crate::{Engine, Environment};
+use super::real_time::{Sleep, Sleeper};
+use crate::Engine;
 use handfast_base::Instant;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
@@ -11,7 +11,6 @@ use rustix::time::{
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use tokio::io::unix::AsyncFd;
@@ -20,9 +19,7 @@ use tokio::io::unix::AsyncFd;
 #[derive(Default)]
 pub(super) struct Alarm {
     task: Mutex<Option<Waker>>,
-    /// The deadline until which it sleeps, in nanoseconds; 0 while it is awake and will look for
-    /// itself.
-    sleeps_until: AtomicU64,
+    sleep: Sleep,
 }
 
 impl Wake for Alarm {
@@ -31,27 +28,14 @@ impl Wake for Alarm {
     }
 }
 
-impl Alarm {
+impl Sleeper for Alarm {
+    fn sleep(&self) -> &Sleep {
+        &self.sleep
+    }
+
     fn ring(&self) {
         if let Some(task) = &*self.task.lock().unwrap_or_else(PoisonError::into_inner) {
             task.wake_by_ref();
-        }
-    }
-}
-
-/// The environment of an engine in a reactor.
-pub(super) struct InReactor(pub(super) Arc<Alarm>);
-
-impl Environment for InReactor {
-    fn now(&self) -> Instant {
-        clock::now()
-    }
-
-    fn wake(&self, deadline: Option<Instant>) {
-        let Some(deadline) = deadline else { return };
-        let until = self.0.sleeps_until.load(Ordering::SeqCst);
-        if until != 0 && deadline.as_nanos() < until {
-            self.0.ring();
         }
     }
 }
@@ -134,15 +118,10 @@ pub(super) async fn drive(engine: Arc<Engine>, alarm: Arc<Alarm>) -> io::Result<
     let mut timer = Timer::new()?;
     loop {
         let next = engine.poll();
-        // Whoever queues a timer from here on compares it with what is stored here; what was
-        // queued before is seen by the second look.
-        let mut told = next.deadline.unwrap_or(Instant::FAR_FUTURE);
-        alarm
-            .sleeps_until
-            .store(told.as_nanos().max(1), Ordering::SeqCst);
-        told = told.min(engine.poll_timer().unwrap_or(Instant::FAR_FUTURE));
-        if told != Instant::FAR_FUTURE {
-            timer.arm(told)?;
+        alarm.sleep.begin(next.deadline);
+        let told = next.deadline.into_iter().chain(engine.poll_timer()).min();
+        if let Some(at) = told {
+            timer.arm(at)?;
         }
         let mut first = true;
         poll_fn(|cx| {
@@ -186,6 +165,6 @@ pub(super) async fn drive(engine: Arc<Engine>, alarm: Arc<Alarm>) -> io::Result<
             }
         })
         .await?;
-        alarm.sleeps_until.store(0, Ordering::SeqCst);
+        alarm.sleep.end();
     }
 }
