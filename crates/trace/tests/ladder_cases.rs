@@ -447,6 +447,37 @@ fn states_reported_without_a_segment_have_a_row() {
 }
 
 #[test]
+fn late_reports_stand_beside_their_segments() {
+    let change = |at, from, to| handfast_trace::StateChange {
+        at: ms(at),
+        local: curl(),
+        remote: stack(),
+        from,
+        to,
+    };
+    // The other end's ACK and FIN are handled in one go, and a busy machine was slow to send.
+    let states = vec![
+        change(0.0, State::Closed, State::SynSent),
+        change(53.0, State::SynSent, State::Established),
+        change(418.0, State::Established, State::FinWait1),
+        change(475.0, State::FinWait1, State::FinWait2),
+        change(475.0, State::FinWait2, State::TimeWait),
+    ];
+    let log = log_of(download(), states);
+    let ladder = Ladder::of(&log, &log.connections()[0]);
+    let log = log_of(download(), Vec::new());
+    let derived = Ladder::of(&log, &log.connections()[0]);
+    let rows = |l: &Ladder| -> Vec<(usize, State)> {
+        let rows = l.rows.iter().enumerate();
+        rows.flat_map(|(i, row)| row.changes.iter().map(move |c| (i, c)))
+            .filter(|(_, c)| c.side == Side::Left)
+            .map(|(i, c)| (i, c.to))
+            .collect()
+    };
+    assert_eq!(rows(&ladder), rows(&derived), "{}", text(&ladder));
+}
+
+#[test]
 fn a_full_log_keeps_both_ends_and_says_what_is_missing() {
     let mut log = EventLog::with_capacity(200);
     for s in bulk(1 << 20, 0.0) {

@@ -12,8 +12,8 @@ use handfast_wire::tcp::TcpFlags;
 use handfast_wire::{Fate, SendReason};
 
 /// A report this close to the segment that explains it belongs to it: between the two lies only
-/// the time from reading a packet to handling it.
-const CLOSE_TO: Duration = Duration::from_millis(1);
+/// the time between handling a packet and moving it, which a busy machine stretches.
+const CLOSE_TO: Duration = Duration::from_millis(100);
 
 /// The states of one end.
 pub(super) struct States {
@@ -124,35 +124,50 @@ fn initial(side: Side, segments: &[Segment]) -> State {
     }
 }
 
-/// The segment that explains a reported change.
+/// The segment that explains a reported change: of those sent, the first from then on; of those
+/// received, the first up to then that acknowledges what had to be acknowledged, or the last up to
+/// then that could bring the FIN (in order, which an earlier one may not have been).
 fn cause(change: &Change, segments: &[Segment]) -> Option<usize> {
     use State::*;
+    let own_fin = segments
+        .iter()
+        .find(|s| s.from == change.side && s.flags().contains(TcpFlags::FIN));
     let explains = |s: &Segment| {
         let sent = s.from == change.side;
         let has = |flag| s.flags().contains(flag);
+        let acknowledges = |end: i64| !sent && s.ack.is_some_and(|ack| ack >= end);
         match (change.from, change.to) {
             (_, SynSent) => sent && has(TcpFlags::SYN),
-            (_, SynReceived) => !sent && has(TcpFlags::SYN),
+            (_, SynReceived) | (SynSent, Established) => !sent && has(TcpFlags::SYN),
+            (_, Established) => acknowledges(1),
             (_, FinWait1 | LastAck) => sent && has(TcpFlags::FIN),
             (_, CloseWait | Closing) | (FinWait1 | FinWait2, TimeWait) => {
                 !sent && (has(TcpFlags::FIN) || s.len > 0)
             }
-            (_, Established | FinWait2 | TimeWait) | (LastAck, Closed) => {
-                !sent && has(TcpFlags::ACK)
+            (_, FinWait2 | TimeWait) | (LastAck, Closed) => {
+                own_fin.is_some_and(|fin| acknowledges(fin.end()))
             }
             (_, Listen) | (_, Closed) => has(TcpFlags::RST),
         }
     };
-    let near = |s: &Segment| {
-        let at = moment(change.side, s)?;
-        let distance = at.abs_diff(change.at);
-        (distance <= CLOSE_TO && explains(s)).then_some(distance)
+    let near = |(i, s): (usize, &Segment)| {
+        let at = moment(change.side, s).filter(|_| explains(s))?;
+        let is_near = match s.from == change.side {
+            true => at >= change.at,
+            false => at <= change.at,
+        };
+        (is_near && at.abs_diff(change.at) <= CLOSE_TO).then_some((at, i))
     };
-    let candidates = segments.iter().enumerate();
-    candidates
-        .filter_map(|(i, s)| near(s).map(|distance| (distance, i)))
-        .min()
-        .map(|(_, i)| i)
+    let candidates = segments.iter().enumerate().filter_map(near);
+    let brings_fin = matches!(
+        (change.from, change.to),
+        (_, CloseWait | Closing) | (FinWait1 | FinWait2, TimeWait)
+    );
+    let found = match brings_fin {
+        true => candidates.max(),
+        false => candidates.min(),
+    };
+    found.map(|(_, i)| i)
 }
 
 /// Says beside each TIME-WAIT how long it lasts, where that is known.
