@@ -23,7 +23,6 @@ use hyper_util::rt::TokioIo;
 use std::error::Error;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -44,9 +43,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     })?;
     let host = Host::builder().link(tun, [address]).start()?;
 
-    let begin = Instant::now();
-    let stream = TcpStream::connect(&host.net(), server).await?;
-    let connected = begin.elapsed();
+    let net = host.net();
+    let begin = net.now();
+    let stream = TcpStream::connect(&net, server).await?;
+    let connected = net.now() - begin;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
@@ -77,7 +77,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     out.flush()?;
-    let all = begin.elapsed();
+    let all = net.now() - begin;
     eprintln!("{octets} octets; connected in {connected:?}, done in {all:?}");
     Ok(())
 }
