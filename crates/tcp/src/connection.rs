@@ -163,7 +163,10 @@ impl Connection {
         }
         match error {
             IcmpError::Soft(why) => self.note(why),
-            IcmpError::Hard(why) if t.state.is_synchronized() => self.note(why),
+            // Only a handshake fails of it (RFC 5927, 5.2).
+            IcmpError::Hard(why) if !matches!(t.state, State::SynSent | State::SynReceived) => {
+                self.note(why);
+            }
             IcmpError::Hard(why) => {
                 let refused = why == NetError::PortUnreachable;
                 self.die(if refused {

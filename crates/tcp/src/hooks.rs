@@ -116,9 +116,11 @@ pub(crate) fn window_changed(c: &mut Connection, was: u32, now: Instant) {
         if c.flight_size() > 0 {
             recovery::new_reno::retransmit_first(c);
         }
+        if c.config.user_timeout.is_none() {
+            // While it was closed the peer's answers counted, not its progress.
+            c.stuck_since = now;
+        }
         rearm(c, now);
-    } else if c.tcb.snd_wnd == 0 {
-        c.stuck_since = now;
     }
 }
 

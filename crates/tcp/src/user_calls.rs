@@ -76,10 +76,12 @@ impl Connection {
         self.active.iter().flat_map(|a| a.receive.iter())
     }
 
-    /// Opens the window by `octets` that were received and are now consumed.
+    /// Opens the window by `octets` that were received and are now consumed; more than were
+    /// received count as all of them.
     pub fn release(&mut self, octets: u32) {
+        let unread = self.active.as_deref().map_or(0, |a| a.receive.len());
         let t = &mut self.tcb;
-        t.rcv_held = t.rcv_held.saturating_sub(octets);
+        t.rcv_held = t.rcv_held.saturating_sub(octets).max(unread);
         if t.flags.contains(Flags::RECEIVE_URGENT) && t.rcv_up.at_or_before(t.rcv_nxt - t.rcv_held)
         {
             t.flags -= Flags::RECEIVE_URGENT;

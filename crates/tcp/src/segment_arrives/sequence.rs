@@ -25,9 +25,10 @@ pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
         // "Special allowance should be made to accept valid ACKs, URGs, and RSTs" when the
         // window is zero: such a segment goes on, and loses its text later.
         c.tcb.flags |= Flags::ACK_NOW;
-    } else if len == 0 && seq + 1 == nxt && !reset {
-        // A keep-alive is answered. And its ACK counts, for it may be the peer's only voice: one
-        // whose window probe we took, and who has not heard so, speaks from before it.
+    } else if seq + len.max(1) == nxt && !reset && !seg.has(TcpFlags::SYN) {
+        // It ends where we go on: a keep-alive, the last text or the FIN again. It is answered;
+        // and its ACK counts, for it may be the peer's only voice: one that has lost our ACKs, or
+        // whose window probe we took before it heard so, speaks from there.
         c.tcb.flags |= Flags::ACK_NOW;
     } else if reset {
         return discard(Discard::TcpResetOutside);

@@ -13,9 +13,14 @@ use handfast_wire::{Discard, Payload, SeqNumber};
 const SMALL_PIECES: u32 = 16 * 1024;
 
 pub(super) fn process(c: &mut Connection, seg: &mut Segment, now: Instant) -> Step {
-    trim(c, seg);
+    let had_text = !seg.payload.is_empty();
+    let why = trim(c, seg);
     remember_fin(c, seg);
     if seg.payload.is_empty() {
+        // All of it was old, or none of it has room.
+        if had_text && !seg.has(TcpFlags::FIN) {
+            return discard(why);
+        }
         return ControlFlow::Continue(());
     }
     if !c.tcb.state.may_receive() {
@@ -66,17 +71,26 @@ pub(super) fn process(c: &mut Connection, seg: &mut Segment, now: Instant) -> St
     ControlFlow::Continue(())
 }
 
-/// "Trimming off any portions that lie outside the window (including SYN and FIN)".
-fn trim(c: &Connection, seg: &mut Segment) {
+/// "Trimming off any portions that lie outside the window (including SYN and FIN)"; should
+/// nothing be left, it says on which side all of it was.
+fn trim(c: &Connection, seg: &mut Segment) -> Discard {
     let start = seg.text_start();
     let old = c.tcb.rcv_nxt.distance(start).max(0) as u32;
-    seg.payload.advance(old);
     seg.header.flags -= TcpFlags::SYN;
+    if old > seg.payload.len() {
+        seg.header.flags -= TcpFlags::FIN;
+    }
+    seg.payload.advance(old);
     seg.header.seq = start + old;
     let room = c.tcb.rcv_adv.distance(seg.header.seq).max(0) as u32;
     if seg.payload.len() > room {
         seg.payload.truncate(room);
         seg.header.flags -= TcpFlags::FIN;
+    }
+    if old > 0 {
+        Discard::TcpDuplicate
+    } else {
+        Discard::TcpOutsideWindow
     }
 }
 

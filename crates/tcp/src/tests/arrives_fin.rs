@@ -19,17 +19,22 @@ fn a_fin_in_order_moves_the_state() {
     }
 }
 
+/// RFC 9293 throws the ACK of such a segment away; here it counts, for it may be all we get.
 #[test]
 fn a_fin_again_is_acknowledged_again() {
     table! { PLAIN;
-    //  state     | segment                        => state     | reply             | disposition
-        CloseWait | "FIN ACK seq=-1"               => CloseWait | "ACK seq=0 ack=0" | TcpDuplicate;
-        CloseWait | "FIN ACK seq=-11 len=10"       => CloseWait | "ACK seq=0 ack=0" | TcpDuplicate;
-        Closing   | "FIN ACK seq=-1 ack=-1"        => Closing   | "ACK seq=0 ack=0" | TcpDuplicate;
-        Closing   | "FIN ACK seq=-1 ack=0"         => Closing   | "ACK seq=0 ack=0" | TcpDuplicate;
-        LastAck   | "FIN ACK seq=-1 ack=-1"        => LastAck   | "ACK seq=0 ack=0" | TcpDuplicate;
-        TimeWait  | "FIN ACK seq=-1"               => TimeWait  | "ACK seq=0 ack=0" | TcpTimeWait;
-        // A second one where there can be none.
+    //  state       | segment                      => state       | reply             | disposition
+        CloseWait   | "FIN ACK seq=-1"             => CloseWait   | "ACK seq=0 ack=0" | Processed;
+        CloseWait   | "FIN ACK seq=-11 len=10"     => CloseWait   | "ACK seq=0 ack=0" | TcpDuplicate;
+        Closing     | "FIN ACK seq=-1 ack=-1"      => Closing     | "ACK seq=0 ack=0" | Processed;
+        Closing     | "FIN ACK seq=-1 ack=0"       => TimeWait    | "ACK seq=0 ack=0" | Processed;
+        LastAck     | "FIN ACK seq=-1 ack=-1"      => LastAck     | "ACK seq=0 ack=0" | Processed;
+        LastAck     | "FIN ACK seq=-1 ack=0"       => Closed      | ""                | Processed;
+        TimeWait    | "FIN ACK seq=-1"             => TimeWait    | "ACK seq=0 ack=0" | TcpTimeWait;
+        // Where there was none.
+        Established | "FIN ACK seq=-1"             => Established | "ACK seq=0 ack=0" | Processed;
+        Established | "FIN ACK seq=-11 len=10"     => Established | "ACK seq=0 ack=0" | TcpDuplicate;
+        // A second one behind it.
         CloseWait | "FIN ACK seq=0"                => CloseWait | "ACK seq=0 ack=0" | Processed;
         CloseWait | "FIN ACK seq=5"                => CloseWait | "ACK seq=0 ack=0" | Processed;
         LastAck   | "FIN ACK seq=0 ack=-1"         => LastAck   | "ACK seq=0 ack=0" | Processed;

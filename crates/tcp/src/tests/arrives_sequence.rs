@@ -26,6 +26,10 @@ fn length_zero_window_open() {
         CloseWait   | "ACK seq=-1"          => CloseWait   | "ACK seq=0 ack=0" | Processed;
         Closing     | "ACK seq=-1 ack=-1"   => Closing     | "ACK seq=0 ack=0" | Processed;
         LastAck     | "ACK seq=-1 ack=-1"   => LastAck     | "ACK seq=0 ack=0" | Processed;
+        // Its ACK counts, and that of the last text repeated.
+        FinWait1    | "ACK seq=-1 ack=0"    => FinWait2    | "ACK seq=0 ack=0" | Processed;
+        FinWait1    | "ACK seq=-9 len=9"    => FinWait2    | "ACK seq=0 ack=0" | TcpDuplicate;
+        FinWait1    | "ACK seq=-9 len=8"    => FinWait1    | "ACK seq=0 ack=0" | TcpDuplicate;
     }
 }
 
@@ -65,15 +69,15 @@ fn window_closed() {
         Established | "ACK seq=1"               => Established | "ACK seq=0 ack=0" | TcpOutsideWindow;
         Established | "ACK seq=-1"              => Established | "ACK seq=0 ack=0" | Processed;
         // Window probes: the ACK counts, the text does not.
-        Established | "ACK seq=0 len=1"         => Established | "ACK seq=0 ack=0" | Processed;
-        Established | "ACK seq=0 len=1000"      => Established | "ACK seq=0 ack=0" | Processed;
+        Established | "ACK seq=0 len=1"         => Established | "ACK seq=0 ack=0" | TcpOutsideWindow;
+        Established | "ACK seq=0 len=1000"      => Established | "ACK seq=0 ack=0" | TcpOutsideWindow;
         Established | "ACK seq=-1 len=1"        => Established | "ACK seq=0 ack=0" | TcpDuplicate;
         Established | "ACK seq=1 len=1"         => Established | "ACK seq=0 ack=0" | TcpOutsideWindow;
         Established | "ACK seq=-10 len=20"      => Established | "ACK seq=0 ack=0" | TcpOutsideWindow;
         // A FIN needs no room; behind text that finds none it is cut off.
         Established | "FIN ACK seq=0"           => CloseWait   | "ACK seq=0 ack=1" | Processed;
-        Established | "FIN ACK seq=0 len=1"     => Established | "ACK seq=0 ack=0" | Processed;
-        FinWait1    | "ACK seq=0 len=1"         => FinWait2    | "ACK seq=0 ack=0" | Processed;
+        Established | "FIN ACK seq=0 len=1"     => Established | "ACK seq=0 ack=0" | TcpOutsideWindow;
+        FinWait1    | "ACK seq=0 len=1"         => FinWait2    | "ACK seq=0 ack=0" | TcpOutsideWindow;
         FinWait1    | "FIN ACK seq=0 ack=-1"    => Closing     | "ACK seq=0 ack=1" | Processed;
         // Resets (MUST-66) and SYNs.
         Established | "RST seq=0"               => Closed      | ""                | Processed;
@@ -92,7 +96,7 @@ fn what_is_outside_is_answered_in_every_state() {
             ("FIN ACK seq=5000", "ACK seq=0 ack=0", "TcpOutsideWindow"),
             ("SYN seq=5000", "ACK seq=0 ack=0", "TcpOutsideWindow"),
             ("ACK seq=-10 len=5", "ACK seq=0 ack=0", "TcpDuplicate"),
-            ("ACK seq=-1 len=1", "ACK seq=0 ack=0", "TcpDuplicate"),
+            ("ACK seq=-1 ack=-1 len=1", "ACK seq=0 ack=0", "TcpDuplicate"),
             ("len=10 seq=5000", "ACK seq=0 ack=0", "TcpOutsideWindow"),
             ("RST seq=5000", "", "TcpResetOutside"),
             ("RST ACK seq=-10 len=5", "", "TcpResetOutside"),

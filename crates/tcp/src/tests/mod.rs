@@ -1,5 +1,6 @@
 //! Connections against each other, and against hand-made segments, on virtual time.
 
+mod any_segments;
 mod bench;
 mod harness;
 mod swarm;
@@ -18,3 +19,6 @@ mod arrives_syn_sent;
 mod arrives_text;
 mod arrives_time_wait;
 mod arrives_urg;
+
+mod handshake;
+mod sequence_arithmetic;
