@@ -97,7 +97,8 @@ impl Socket {
             }
             if octets > 0 {
                 c.release(octets as u32);
-                opened = core.stack.poll_timeout() == Some(Instant::ZERO);
+                opened =
+                    core.stack.poll_timeout() == Some(Instant::ZERO) || core.stack.has_events();
                 return Ok(());
             }
             let closed = c.get().is_none_or(|c| c.is_read_closed());
@@ -113,7 +114,8 @@ impl Socket {
             Err(ErrorKind::WouldBlock.into())
         });
         if opened {
-            // The window has opened, or more was put off: that wants to be sent.
+            // The window has opened, or more was put off: that wants to be sent. Or memory is
+            // there again, for which somebody else has waited.
             self.net.engine().call(|_, _| ());
         }
         result

@@ -417,6 +417,9 @@ impl Stack {
     /// The next socket on which something has happened, and what, since it was last reported.
     /// O(1): sockets on which nothing happens cost nothing.
     pub fn poll_event(&mut self) -> Option<(SocketId, Readiness)> {
+        if self.may_feed_starved() {
+            self.feed_starved();
+        }
         while let Some(id) = self.ready.pop_front() {
             let events = match id.kind {
                 SocketKind::Tcp if self.table.connections.is_live(id.index, id.generation) => self
@@ -442,6 +445,16 @@ impl Stack {
             }
         }
         self.udp.pop_ready()
+    }
+
+    /// Whether [`poll_event`](Stack::poll_event) may have something to tell.
+    pub fn has_events(&self) -> bool {
+        !self.ready.is_empty() || self.may_feed_starved()
+    }
+
+    /// Whether somebody was refused memory, and now there is some.
+    fn may_feed_starved(&self) -> bool {
+        !self.starved.is_empty() && self.budget.room() > 0
     }
 
     /// The next thing that happened inside; nothing unless [`StackConfig::trace`] allows it.

@@ -197,21 +197,13 @@ impl TcpMut<'_> {
         room: usize,
         send: impl FnOnce(&mut Connection, &mut Bytes) -> Result<usize, SendError>,
     ) -> Result<usize, SendError> {
-        let (stack, index) = (&mut *self.stack, self.index);
-        let generation = stack.table.connections.generation(index);
-        if let Some(socket) = stack.table.connections.get_mut(index)
-            && !socket.starved
-        {
-            socket.starved = true;
-            stack.starved.push(SocketId {
-                kind: crate::SocketKind::Tcp,
-                index,
-                generation,
-            });
-        }
         let mut part = data.slice(..room);
         let taken = self.with(SendError::Dead(None), |c| send(c, &mut part))?;
         let _ = data.split_to(taken);
+        // Less than was offered: it is the send buffer that is full.
+        if taken == room {
+            self.stack.starve(self.index);
+        }
         Ok(taken)
     }
 

@@ -141,9 +141,6 @@ impl Stack {
             let key = CONNECTION_TIMER | u64::from(index);
             self.wheel.schedule(&mut socket.timer, key, at);
         }
-        if !self.starved.is_empty() && !self.budget.is_tight(0) {
-            self.feed_starved();
-        }
     }
 
     /// The connection is in another state than the stack knew.
@@ -248,9 +245,25 @@ impl Stack {
         self.settle(index, now);
     }
 
+    /// There was less memory than data: the connection is told when there is some again.
+    #[cold]
+    pub(crate) fn starve(&mut self, index: u32) {
+        let generation = self.table.connections.generation(index);
+        if let Some(socket) = self.table.connections.get_mut(index)
+            && !socket.starved
+        {
+            socket.starved = true;
+            self.starved.push(SocketId {
+                kind: SocketKind::Tcp,
+                index,
+                generation,
+            });
+        }
+    }
+
     /// Memory is there again for those who were refused.
     #[cold]
-    fn feed_starved(&mut self) {
+    pub(crate) fn feed_starved(&mut self) {
         for id in core::mem::take(&mut self.starved) {
             if self.table.connections.is_live(id.index, id.generation)
                 && let Some(socket) = self.table.connections.get_mut(id.index)
