@@ -181,8 +181,7 @@ impl Demo {
         let (ladder, again) = drawn.ok_or("the connection was not recorded")?;
         report::ladder(&mut self.terminal, &ladder);
         if again > 0 {
-            let fault = format!("{again} segments were sent again, on a link that loses none");
-            self.faults.push(fault);
+            report::sent_again(&mut self.terminal, again);
         }
         if world.kernel().is_none() {
             report::both_real(&mut self.terminal, world.subject(transfer.client));

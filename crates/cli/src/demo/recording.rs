@@ -15,7 +15,7 @@ use handfast::stack::TraceEvent;
 use handfast::wire::{Batch, Discard};
 use handfast_link::observed::Observed;
 use handfast_link::{Capabilities, Link, Source};
-use handfast_trace::ladder::Ladder;
+use handfast_trace::ladder::{Ladder, Row, RowKind};
 use handfast_trace::pcapng::WriterOptions;
 use handfast_trace::{Event, LadderOptions, Recorder, Side, StateChange};
 
@@ -140,12 +140,7 @@ impl Recording {
         let begin = Instant::now();
         loop {
             let drawn = self.ladder_so_far(client, server, options);
-            let rests = |side| {
-                let ladder = drawn.as_ref().map(|(ladder, _)| ladder);
-                let state = ladder.and_then(|ladder| last_state(ladder, side));
-                matches!(state, Some(State::TimeWait | State::Closed))
-            };
-            if rests(Side::Left) && rests(Side::Right) || begin.elapsed() > PATIENCE {
+            if begin.elapsed() > PATIENCE || drawn.as_ref().is_some_and(|(l, _)| is_over(l)) {
                 return drawn;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -186,8 +181,20 @@ impl Recording {
 
 /// The state that an end of a connection came to, if it left the one it began in.
 pub(super) fn last_state(ladder: &Ladder, side: Side) -> Option<State> {
-    let changes = ladder.rows.iter().flat_map(|row| &row.changes);
-    changes.filter(|c| c.side == side).last().map(|c| c.to)
+    let mut changes = ladder.rows.iter().flat_map(|row| &row.changes);
+    changes.rfind(|c| c.side == side).map(|c| c.to)
+}
+
+/// Whether both ends rest, and the segments that brought them there are all recorded.
+fn is_over(ladder: &Ladder) -> bool {
+    let rests = |side| {
+        matches!(
+            last_state(ladder, side),
+            Some(State::TimeWait | State::Closed)
+        )
+    };
+    let loose = |row: &Row| matches!(row.kind, RowKind::State);
+    rests(Side::Left) && rests(Side::Right) && !ladder.rows.iter().any(loose)
 }
 
 /// Makes the directory, if need be, and a file in it with a name that nothing has.

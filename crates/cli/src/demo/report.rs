@@ -151,6 +151,15 @@ pub(super) fn how_to_read(terminal: &mut Terminal) {
     terminal.gap();
 }
 
+/// That a connection repeated itself without need.
+pub(super) fn sent_again(terminal: &mut Terminal, segments: u64) {
+    let (style, s) = (terminal.style(), if segments == 1 { "" } else { "s" });
+    let text = format!(
+        "  {segments} segment{s} sent again (R), though the link loses none: the machine is busy"
+    );
+    terminal.line(&style.paint(Ink::Bad, &text));
+}
+
 /// Where the states of the ladder come from, between two stacks of ours.
 pub(super) fn both_real(terminal: &mut Terminal, closer: &str) {
     terminal.paragraph("The states of both ends are real: each stack reported its own.");

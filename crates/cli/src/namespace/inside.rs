@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::io::{self, BufReader, IsTerminal};
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sched::CloneFlags;
 
@@ -16,6 +18,9 @@ use super::error::{Failure, Step};
 use super::{Backend, NamespaceConfig, Ready};
 use crate::kernel_peer;
 use crate::netlink::{self, Family};
+
+/// How long a kernel may take to put an address to use.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The whole life of the worker process: set-up by the configuration that comes over the control
 /// socket on standard input, then the commands that follow, until that socket closes.
@@ -100,6 +105,12 @@ fn set_up(config: &NamespaceConfig, begin: Instant) -> Result<(Ready, OwnedFd), 
                 .map_err(at(Step::Route))?;
         }
     }
+    for address in &config.addresses {
+        if let IpAddr::V6(v6) = address.address {
+            let refused = |e| Failure::new(Step::Address, &e, v6.to_string());
+            reachable(v6).map_err(refused)?;
+        }
+    }
     for (path, value) in &config.sysctls {
         let refused = |e| Failure::new(Step::Sysctl, &e, format!("net/{path} = {value}"));
         fs::write(format!("/proc/sys/net/{path}"), value).map_err(refused)?;
@@ -112,6 +123,31 @@ fn set_up(config: &NamespaceConfig, begin: Instant) -> Result<(Ready, OwnedFd), 
         setup_micros: begin.elapsed().as_micros() as u64,
     };
     Ok((ready, tun))
+}
+
+/// Waits until what arrives for `address` is for us: a kernel adds the route for that some time
+/// after it has acknowledged the address, and until then throws away what arrives.
+///
+/// # Errors
+/// `TimedOut`, and that of reading the table of routes.
+fn reachable(address: Ipv6Addr) -> io::Result<()> {
+    let digits: String = address
+        .octets()
+        .iter()
+        .map(|o| format!("{o:02x}"))
+        .collect();
+    let host_route = format!("{digits} 80 ");
+    let begin = Instant::now();
+    loop {
+        let routes = fs::read_to_string("/proc/thread-self/net/ipv6_route")?;
+        if routes.lines().any(|route| route.starts_with(&host_route)) {
+            return Ok(());
+        }
+        if begin.elapsed() > PATIENCE {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        thread::sleep(Duration::from_micros(200));
+    }
 }
 
 /// Enters new network and mount namespaces: as they are for root, within a user namespace of the

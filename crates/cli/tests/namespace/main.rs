@@ -3,17 +3,18 @@
 //! so that nothing has to be put back.
 #![cfg(target_os = "linux")]
 
-mod place;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use handfast_cli::kernel_peer::{Command as Ask, HttpRequest, RequestBody, Seeded, Side, site};
 use handfast_cli::namespace::{Backend, Namespace, NamespaceConfig, Step};
@@ -22,10 +23,8 @@ use nix::mount::MsFlags;
 use nix::sched::{CloneFlags, unshare};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use place::{Helper, Place, bind};
-
-/// A user that owns nothing.
-const NOBODY: u32 = 4242;
+use support::place::{Helper, Place, bind};
+use support::{NOBODY, apart, built, is_gone, may_unshare, skipped, within};
 
 #[test]
 fn a_namespace_is_as_configured_and_quiet() {
@@ -351,10 +350,6 @@ fn helper() {
     }
 }
 
-fn built() -> PathBuf {
-    env!("CARGO_BIN_EXE_handfast").into()
-}
-
 fn config(program: impl Into<PathBuf>) -> NamespaceConfig {
     NamespaceConfig {
         executable: program.into(),
@@ -371,29 +366,6 @@ fn create_or_skip(config: &NamespaceConfig) -> Option<Namespace> {
             skipped(&e.to_string());
             None
         }
-    }
-}
-
-/// Whether this process is root enough to set up obstacles.
-fn may_unshare() -> bool {
-    let attempt = || unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET);
-    // In a thread, for it holds for that alone.
-    let outcome = thread::spawn(attempt).join().expect("no panic");
-    if let Err(e) = outcome {
-        skipped(&format!("needs root: {e}"));
-    }
-    outcome.is_ok()
-}
-
-/// Says so past the capture of output, which hides what a passing test prints.
-fn skipped(why: &str) {
-    writeln!(std::io::stderr(), "SKIPPED: {why}").expect("standard error");
-}
-
-/// Runs a test in a thread of its own, which the namespaces that it enters end with.
-fn apart(test: impl FnOnce() + Send + 'static) {
-    if let Err(panic) = thread::spawn(test).join() {
-        std::panic::resume_unwind(panic);
     }
 }
 
@@ -430,25 +402,6 @@ fn read_within(fd: impl AsFd, buffer: &mut [u8], limit: Duration) -> usize {
             .is_ok()
     });
     length
-}
-
-fn within(limit: Duration, what: &str, mut done: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !done() {
-        assert!(begin.elapsed() < limit, "waited {limit:?} for {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Whether the process has ended; whether it has been reaped is up to its new parent.
-fn is_gone(pid: u32) -> bool {
-    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
-        return true;
-    };
-    let state = stat
-        .rsplit_once(") ")
-        .map(|(_, rest)| rest.starts_with(['Z', 'X']));
-    state.unwrap_or(true)
 }
 
 /// Starts the helper amid an obstacle and compares what it says.

@@ -12,7 +12,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{NOBODY, built};
+use super::{NOBODY, built};
 
 pub(crate) fn bind(from: &Path, to: &Path, more: MsFlags) {
     mount(
@@ -23,6 +23,11 @@ pub(crate) fn bind(from: &Path, to: &Path, more: MsFlags) {
         None::<&str>,
     )
     .unwrap();
+}
+
+pub(crate) fn mount_tmpfs(path: &Path, options: &str) {
+    let flags = MsFlags::empty();
+    mount(None::<&str>, path, Some("tmpfs"), flags, Some(options)).unwrap();
 }
 
 /// A directory in a mount namespace of this thread's own, which whatever it starts inherits, with
@@ -41,14 +46,7 @@ impl Place {
         unshare(CloneFlags::CLONE_NEWNS).unwrap();
         let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
         mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
-        mount(
-            None::<&str>,
-            &path,
-            Some("tmpfs"),
-            MsFlags::empty(),
-            Some("mode=755"),
-        )
-        .unwrap();
+        mount_tmpfs(&path, "mode=755");
         let place = Place { path };
         let this = std::env::current_exe().unwrap();
         for (from, to) in [
@@ -63,7 +61,8 @@ impl Place {
         place
     }
 
-    fn program(&self) -> PathBuf {
+    /// The program under test.
+    pub(crate) fn program(&self) -> PathBuf {
         self.path.join("handfast")
     }
 
