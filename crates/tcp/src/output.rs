@@ -130,7 +130,6 @@ fn retransmission(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bo
         return false;
     }
     let forced = c.tcb.flags.contains(Flags::FORCE_RETRANSMIT);
-    // The peer's window does not stop it, though it may have shrunk (SHLD-16, MAY-7).
     if !forced && congestion_room(c) < mss {
         return false;
     }
@@ -138,6 +137,10 @@ fn retransmission(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bo
     let Some((start, end)) = active.board.next_lost(mss) else {
         return false;
     };
+    // Should the peer's window have shrunk, one segment at a time goes beyond it (SHLD-16, MAY-7).
+    if !forced && !start.before(tcb.snd_una + tcb.snd_wnd) {
+        return false;
+    }
     active.board.retransmitted(now);
     let reason = match active.recovery.phase {
         Phase::Loss => SendReason::RetransmissionTimeout(tcb.rto.backoffs().max(1)),
@@ -227,7 +230,10 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
 fn super_segment(c: &Connection, len: u32, unsent: u32) -> u32 {
     let mss = u32::from(c.tcb.snd_mss);
     let headers = u32::from(c.path.ip_header) + 60;
-    let link = c.path.gso_max.saturating_sub(headers).max(mss);
+    let link = c.path.gso_max.saturating_sub(headers);
+    if link < 2 * mss {
+        return mss;
+    }
     let most = link.min((c.tcb.cwnd / 2).max(2 * mss));
     let whole = len.min(most) / mss * mss;
     // The tail of the queue may ride along, unless Nagle holds it.
@@ -252,7 +258,7 @@ fn send_new(
     let limited = !c.tcb.flags.contains(Flags::CWND_LIMITED);
     let (tcb, active) = c.parts();
     active.board.sent(start, end, now, limited);
-    if tcb.snd_una == start {
+    if tcb.snd_una == start && reason != SendReason::WindowProbe {
         c.stuck_since = now;
     }
     if fin {
@@ -260,7 +266,8 @@ fn send_new(
     }
     c.tcb.snd_nxt = end;
     let mss = u32::from(c.tcb.snd_mss);
-    if !end.offset_from(start).is_multiple_of(mss) {
+    let len = end.offset_from(start);
+    if len != mss && !len.is_multiple_of(mss) {
         c.parts().1.snd_sml = end;
     }
     c.tcb.last_sent = now.as_millis() as u32;
@@ -308,6 +315,11 @@ fn keep_alive(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
         return false;
     }
     c.tcb.flags -= Flags::KEEP_ALIVE;
+    if c.flight_size() > 0 {
+        // Something else went first, and it asks as well. The octet before SND.NXT is no longer
+        // an old one: a probe of garbage would take its place.
+        return false;
+    }
     out.begin(c.tcb.snd_nxt - 1, TcpFlags::ACK, SendReason::KeepAlive);
     if c.config.keep_alive.is_some_and(|k| k.garbage_octet) {
         out.payload.push(bytes::Bytes::from_static(&[0]));
@@ -370,8 +382,11 @@ fn congestion_room(c: &Connection) -> u32 {
 /// After an idle time longer than an RTO the acknowledgments that clocked the window are gone
 /// (RFC 5681, 4.1).
 fn restart_after_idle(c: &mut Connection, now: Instant) {
+    if c.flight_size() > 0 {
+        return;
+    }
     let idle = (now.as_millis() as u32).wrapping_sub(c.tcb.last_sent);
-    if c.flight_size() == 0 && Duration::from_millis(u64::from(idle)) > c.rto() {
+    if Duration::from_millis(u64::from(idle)) > c.rto() {
         let mss = u32::from(c.tcb.snd_mss);
         let restart = crate::congestion::initial_window(mss, c.config.initial_window);
         if c.tcb.cwnd > restart {

@@ -20,5 +20,15 @@ mod arrives_text;
 mod arrives_time_wait;
 mod arrives_urg;
 
+mod closing;
+mod congestion_control;
+mod data_transfer;
+mod deadlines;
 mod handshake;
+mod loss_recovery;
+mod options;
+mod retransmission;
 mod sequence_arithmetic;
+mod sizes;
+mod validation;
+mod windows;

@@ -30,9 +30,10 @@ pub(crate) fn select(tcb: &mut Tcb, config: &Config, own_mss: u16) -> u16 {
     // Rounding down would take back up to 2^shift - 1 octets that were offered; so the field is
     // rounded up, and what that promises is kept. A peer that sends octets one by one could push
     // the edge for ever that way: an eighth beyond the buffer it ends.
-    let spare = (config.receive_capacity() / 8).max(1 << shift);
+    let capacity = config.receive_capacity();
+    let most = capacity + (capacity / 8).max(1 << shift);
     let up = wnd.div_ceil(1 << shift);
-    let field = if up << shift > free.saturating_add(spare) {
+    let field = if (up << shift).saturating_add(tcb.rcv_held) > most {
         wnd >> shift
     } else {
         up
