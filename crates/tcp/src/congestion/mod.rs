@@ -1,7 +1,7 @@
 //! Congestion control: how many octets may be in flight (RFC 9293, 3.8.2; RFC 5681).
 //!
-//! Congestion *sizes* and never sees the TCB; [recovery](crate::recovery) decides what is lost
-//! and never sends; [output](crate::output) sends and never decides.
+//! Congestion *sizes* and never sees the TCB; `recovery` decides what is lost
+//! and never sends; `output` sends and never decides.
 
 mod new_reno;
 pub mod slow_start;
