@@ -3,6 +3,8 @@
 pub(crate) mod limited_transmit;
 pub(crate) mod new_reno;
 pub(crate) mod scoreboard;
+#[cfg(test)]
+mod tests;
 
 use handfast_wire::SeqNumber;
 

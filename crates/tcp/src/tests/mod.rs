@@ -2,6 +2,7 @@
 
 mod any_segments;
 mod bench;
+mod fast_path;
 mod harness;
 mod swarm;
 mod table;
@@ -24,6 +25,7 @@ mod closing;
 mod congestion_control;
 mod data_transfer;
 mod deadlines;
+mod estimators;
 mod handshake;
 mod loss_recovery;
 mod options;

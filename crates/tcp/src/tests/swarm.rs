@@ -425,6 +425,18 @@ impl App {
     }
 }
 
+/// One life from its seed, with header prediction or without.
+pub(super) fn life(seed: u64, header_prediction: bool) -> Wire {
+    let mut swarm = Swarm::new(seed);
+    for host in &mut swarm.wire.hosts {
+        Arc::make_mut(&mut host.config).header_prediction = header_prediction;
+        if let End::Open(c) = &mut host.end {
+            Arc::make_mut(&mut c.config).header_prediction = header_prediction;
+        }
+    }
+    swarm.run()
+}
+
 /// How many seeds to run, from where: `SWARM_SEEDS=first..last` for more, or for one again.
 fn seeds() -> core::ops::Range<u64> {
     let wanted = std::env::var("SWARM_SEEDS").ok();

@@ -1,0 +1,138 @@
+//! The scoreboard against a model that knows every octet by itself.
+
+use super::scoreboard::Scoreboard;
+use alloc::vec::Vec;
+use handfast_base::{Duration, Instant, Rng};
+use handfast_wire::SeqNumber;
+
+/// One octet in flight.
+#[derive(Clone, Copy, Debug)]
+struct Octet {
+    sent_at: Instant,
+    resent: bool,
+    lost: bool,
+}
+
+#[test]
+fn it_knows_of_every_octet_what_befell_it() {
+    for seed in 0..300 {
+        let mut rng = Rng::new(seed);
+        let start = SeqNumber(0u32.wrapping_sub(rng.below(10_000) as u32));
+        let mut board = Scoreboard::default();
+        let mut model: Vec<Octet> = Vec::new();
+        let mut una = start;
+        let mut now = Instant::from_secs(1);
+        for _ in 0..300 {
+            now += Duration::from_micros(1 + rng.below(1_000));
+            let nxt = una + model.len() as u32;
+            match rng.below(6) {
+                0 | 1 => {
+                    let len = 1 + rng.below(500) as u32;
+                    board.sent(nxt, nxt + len, now, rng.chance(0.5));
+                    let octet = Octet {
+                        sent_at: now,
+                        resent: false,
+                        lost: false,
+                    };
+                    model.extend((0..len).map(|_| octet));
+                }
+                2 => {
+                    let n = rng.below(model.len() as u64 + 1) as usize;
+                    let acked = board.acknowledge(una + n as u32, now);
+                    let gone: Vec<Octet> = model.drain(..n).collect();
+                    assert_eq!(acked.octets as usize, n);
+                    let resent = gone.iter().filter(|o| o.resent).map(|o| o.sent_at).max();
+                    assert_eq!(acked.resent_at, resent, "seed {seed}");
+                    let clean = gone.last().filter(|_| resent.is_none());
+                    assert_eq!(acked.sent_at, clean.map(|o| o.sent_at));
+                    una += n as u32;
+                }
+                3 => {
+                    // One segment, but never more than was sent in one piece.
+                    let len = 1 + rng.below(200) as u32;
+                    board.mark_first_lost(len);
+                    let lost = board.front().map_or(0, |r| r.len());
+                    assert!(lost <= len && (lost > 0 || model.is_empty()));
+                    model[..lost as usize]
+                        .iter_mut()
+                        .for_each(|o| o.lost = true);
+                }
+                4 => {
+                    board.mark_all_lost();
+                    model.iter_mut().for_each(|o| o.lost = true);
+                }
+                _ => {
+                    let len = 1 + rng.below(200) as u32;
+                    let first = model.iter().position(|o| o.lost);
+                    let found = board.next_lost(len);
+                    assert_eq!(found.map(|(s, _)| s.offset_from(una) as usize), first);
+                    let Some((from, to)) = found else { continue };
+                    assert!(to.offset_from(from) <= len);
+                    board.retransmitted(now);
+                    let range = from.offset_from(una) as usize..to.offset_from(una) as usize;
+                    for octet in &mut model[range] {
+                        assert!(octet.lost, "seed {seed}: only what is lost goes out again");
+                        *octet = Octet {
+                            sent_at: now,
+                            resent: true,
+                            lost: false,
+                        };
+                    }
+                }
+            }
+            board.check_invariants(una, una + model.len() as u32);
+            let lost = model.iter().filter(|o| o.lost).count();
+            assert_eq!(board.lost() as usize, lost, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn the_delivery_rate_is_the_slower_of_both_sides() {
+    let at = |ms| Instant::from_millis(1_000 + ms);
+    let seq = SeqNumber;
+    // 10,000 octets leave within 10 ms, and are acknowledged within 100 ms of the first.
+    let mut board = Scoreboard::default();
+    for i in 0..10 {
+        board.sent(
+            seq(i * 1_000),
+            seq((i + 1) * 1_000),
+            at(u64::from(i)),
+            false,
+        );
+    }
+    let acked = board.acknowledge(seq(10_000), at(100));
+    assert_eq!(acked.delivery_rate, Some(100_000));
+    // What the application limited says nothing about the network.
+    board.sent(seq(10_000), seq(11_000), at(200), true);
+    assert_eq!(board.acknowledge(seq(11_000), at(201)).delivery_rate, None);
+    // A compressed run of acknowledgments is no bandwidth.
+    for i in 11..21 {
+        board.sent(
+            seq(i * 1_000),
+            seq((i + 1) * 1_000),
+            at(300 + 10 * u64::from(i - 11)),
+            false,
+        );
+    }
+    let mut highest = 0;
+    for i in 11..21 {
+        let acked = board.acknowledge(seq((i + 1) * 1_000), at(400));
+        highest = highest.max(acked.delivery_rate.unwrap());
+    }
+    assert!(highest <= 111_112, "{highest}");
+}
+
+#[test]
+fn an_acknowledgment_of_nothing_is_none() {
+    let mut board = Scoreboard::default();
+    let acked = board.acknowledge(SeqNumber(5), Instant::from_secs(1));
+    assert_eq!(
+        (acked.octets, acked.sent_at, acked.delivery_rate),
+        (0, None, None)
+    );
+    board.mark_first_lost(10);
+    board.mark_all_lost();
+    assert_eq!(board.next_lost(10), None);
+    assert_eq!((board.lost(), board.transmissions()), (0, 0));
+}
