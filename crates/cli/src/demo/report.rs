@@ -289,8 +289,8 @@ pub(super) fn measured(terminal: &mut Terminal, bulk: &Bulk, congestion: Option<
     });
     terminal.paragraph(&format!(
         "Measured from connecting to the last octet hashed, one connection at a time, with the \
-         recorder off; {again}.{kernel} One end makes the content and the other hashes it as it \
-         flows; a core that does both, without any network, makes {} here.",
+         recorder off; {again}.{kernel} One end makes the content, the other hashes it as it \
+         flows: work that one core alone, without any network, does at {} here.",
         size::rate(bulk.len, bulk.seconds)
     ));
 }
