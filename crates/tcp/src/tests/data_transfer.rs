@@ -54,9 +54,10 @@ fn with_our_window_at_zero_the_ack_and_window_of_a_data_segment_are_still_proces
 fn where_out_of_order_data_overlaps_the_bytes_received_first_win() {
     let mut b = Bench::established(prompt(), "");
     let text = |c: &mut Connection, at: u32, octet: u8, len: usize, now| {
-        let mut seg = Segment::default();
-        seg.header = segment(&format!("ACK seq={at}"), ISS + 1, IRS + 1).header;
-        seg.payload = Payload::from(Bytes::from(alloc::vec![octet; len]));
+        let mut seg = Segment {
+            payload: Payload::from(Bytes::from(alloc::vec![octet; len])),
+            ..segment(&format!("ACK seq={at}"), ISS + 1, IRS + 1)
+        };
         c.segment_arrives(&mut seg, now);
     };
     text(&mut b.c, 10, b'1', 10, b.now); // 10..20

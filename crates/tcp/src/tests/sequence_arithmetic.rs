@@ -4,7 +4,6 @@ use super::bench::*;
 use super::harness::*;
 use super::table::{self, At, PLAIN, Setup, bench_at};
 use crate::{Config, State};
-use alloc::format;
 use handfast_base::Duration;
 use handfast_wire::SeqNumber;
 
@@ -182,6 +181,6 @@ fn a_whole_life_passes_with_the_wrap_at_every_offset() {
         assert_eq!(b.sent().last().unwrap(), "FIN,ACK seq=15 ack=16", "{back}");
         b.arrive("ACK seq=16 ack=16");
         assert_eq!(b.c.state(), State::Closed, "{back}");
-        assert_eq!(b.read().len(), 15, "{}", format!("{back}"));
+        assert_eq!(b.read().len(), 15, "{back}");
     }
 }
