@@ -18,6 +18,7 @@ use handfast::stack::AddressPrefix;
 use handfast::{Host, Net, TcpListener};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body, Bytes, Frame, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -72,10 +73,18 @@ impl Body for Octets {
 
 type Answer = Response<Either<Full<Bytes>, Octets>>;
 
-fn page(status: StatusCode, text: impl Into<Bytes>) -> Answer {
+fn page(status: StatusCode, kind: &'static str, text: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Either::Left(Full::new(text.into())));
     *answer.status_mut() = status;
+    // Said plainly, so that no browser takes a user's name for a page.
     answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer
+}
+
+fn text(status: StatusCode, text: impl Into<Bytes>) -> Answer {
+    page(status, "text/plain; charset=utf-8", text)
 }
 
 async fn answer(request: Request<Incoming>) -> Result<Answer, hyper::Error> {
@@ -83,20 +92,21 @@ async fn answer(request: Request<Incoming>) -> Result<Answer, hyper::Error> {
     Ok(match (request.method(), path.as_str()) {
         (&Method::GET, "/") => page(
             StatusCode::OK,
+            "text/html; charset=utf-8",
             "<h1>handfast</h1><form method=post action=/login>user <input name=user> password \
              <input name=password type=password> <button>log in</button></form>\n",
         ),
         (&Method::GET, path) if path.starts_with("/bytes/") => match path[7..].parse() {
             Ok(count) => Response::new(Either::Right(Octets::new(count))),
-            Err(_) => page(StatusCode::BAD_REQUEST, "/bytes/ wants a number\n"),
+            Err(_) => text(StatusCode::BAD_REQUEST, "/bytes/ wants a number\n"),
         },
         (&Method::POST, "/login") => {
             let form = request.into_body().collect().await?.to_bytes();
             let form = String::from_utf8_lossy(&form);
             let mut fields = form.split('&').filter_map(|pair| pair.split_once('='));
             match fields.find(|(name, _)| *name == "user") {
-                Some((_, user)) => page(StatusCode::OK, format!("welcome, {user}\n")),
-                None => page(StatusCode::BAD_REQUEST, "the form has no user\n"),
+                Some((_, user)) => text(StatusCode::OK, format!("welcome, {user}\n")),
+                None => text(StatusCode::BAD_REQUEST, "the form has no user\n"),
             }
         }
         (&Method::POST | &Method::PUT, "/upload") => {
@@ -108,9 +118,9 @@ async fn answer(request: Request<Incoming>) -> Result<Answer, hyper::Error> {
                 }
             }
             let hash: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-            page(StatusCode::OK, format!("{hash} {count}\n"))
+            text(StatusCode::OK, format!("{hash} {count}\n"))
         }
-        _ => page(StatusCode::NOT_FOUND, "there is nothing here\n"),
+        _ => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
     })
 }
 
