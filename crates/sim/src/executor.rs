@@ -38,7 +38,9 @@ pub(crate) struct Executor {
 
 pub(crate) struct Task {
     pub(crate) name: TaskName,
-    waker: Arc<TaskWaker>,
+    /// The one of which all others are clones, so that they are known to wake the same task.
+    pub(crate) waker: Waker,
+    shared: Arc<TaskWaker>,
     pub(crate) is_foreground: bool,
     /// Who waits for its end.
     pub(crate) joiner: Rc<RefCell<Option<Waker>>>,
@@ -93,15 +95,16 @@ impl Executor {
                 waker.wake();
             }
         };
-        let waker = Arc::new(TaskWaker {
+        let shared = Arc::new(TaskWaker {
             number,
             is_queued: AtomicBool::new(false),
             queue: Arc::clone(&self.queue),
         });
-        waker.wake_by_ref();
+        shared.wake_by_ref();
         let task = Task {
             name: TaskName { number, spawned_at },
-            waker,
+            waker: Waker::from(Arc::clone(&shared)).clone(),
+            shared,
             is_foreground,
             joiner: Rc::clone(&joiner),
             work: Some(Box::pin(work)),
@@ -112,19 +115,17 @@ impl Executor {
         JoinHandle { value, joiner }
     }
 
-    /// Runs the first task that wants to; false when none does.
-    pub(crate) fn run_one(&self) -> bool {
-        let Some(number) = self.queue.lock().pop_front() else {
-            return false;
-        };
+    /// Runs the first task that wants to, and returns its number; `None` when none does.
+    pub(crate) fn run_one(&self) -> Option<u64> {
+        let number = self.queue.lock().pop_front()?;
         // A waker may outlive its task.
         let taken = self.tasks.borrow_mut().get_mut(&number).and_then(|task| {
             let work = task.work.take()?;
-            task.waker.is_queued.store(false, Ordering::Relaxed);
-            Some((work, Waker::from(Arc::clone(&task.waker))))
+            task.shared.is_queued.store(false, Ordering::Relaxed);
+            Some((work, task.waker.clone()))
         });
         let Some((mut work, waker)) = taken else {
-            return true;
+            return Some(number);
         };
         let done = work.as_mut().poll(&mut Context::from_waker(&waker));
         let mut tasks = self.tasks.borrow_mut();
@@ -141,7 +142,7 @@ impl Executor {
                 self.unfinished.set(self.unfinished.get() - less);
             }
         }
-        true
+        Some(number)
     }
 
     /// Whether a task in the foreground has not ended.
@@ -162,12 +163,6 @@ impl Executor {
             };
             drop(task);
         }
-    }
-}
-
-impl Task {
-    pub(crate) fn waker(&self) -> Waker {
-        Waker::from(Arc::clone(&self.waker))
     }
 }
 

@@ -43,6 +43,8 @@ mod host;
 mod link;
 mod sim;
 mod stuck;
+pub mod swarm;
+pub mod transfer;
 mod wire_log;
 
 pub use clock::{Clock, Elapsed, Sleep};

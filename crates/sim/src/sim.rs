@@ -51,8 +51,8 @@ struct Seeds {
 
 /// Trace events that may wait in a stack between two looks.
 const TRACE: usize = 65_536;
-/// Tasks that run at one instant at most: beyond that, one of them spins.
-const MAX_RUNS: u32 = 50_000_000;
+/// Tasks that run at one instant without a packet moving: beyond that, one of them spins.
+const MAX_RUNS: u32 = 2_000_000;
 /// Beyond that a run is called stuck, unless told otherwise.
 const HORIZON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -235,9 +235,13 @@ impl Sim {
     /// Lets everybody run who wants to at this instant, once; false when nobody does.
     fn turn(&self) -> bool {
         let mut runs = 0;
-        while self.handle.0.executor.run_one() {
+        while let Some(number) = self.handle.0.executor.run_one() {
             runs += 1;
-            assert!(runs < MAX_RUNS, "a task spins at {:?}", self.now());
+            assert!(
+                runs < MAX_RUNS,
+                "task {number} spins.\n{}",
+                self.stuck(Why::Deadlock)
+            );
         }
         let now = self.now();
         let mut polled = false;
@@ -256,7 +260,7 @@ impl Sim {
             tasks.push(StuckTask {
                 name: task.name,
                 is_foreground: task.is_foreground,
-                awaits: self.awaits(&task.waker()),
+                awaits: self.awaits(&task.waker),
             });
         });
         tasks.sort_by_key(|task| (!task.is_foreground, task.name.number));
@@ -326,6 +330,11 @@ impl Handle {
     /// As [`Clock::sleep`].
     pub fn sleep(&self, duration: Duration) -> Sleep {
         self.0.clock.sleep(duration)
+    }
+
+    /// As [`Clock::sleep_until`].
+    pub fn sleep_until(&self, deadline: Instant) -> Sleep {
+        self.0.clock.sleep_until(deadline)
     }
 
     /// As [`Clock::timeout`].

@@ -1,9 +1,10 @@
 //! What crossed all links: one hash and a few figures.
 
+use handfast::base::Instant;
 use handfast::stack::TraceEvent;
 use handfast::trace::{Recorder, StateChange};
-use handfast::wire::tcp::TcpHeader;
-use handfast::wire::{Fate, IpHeader, Loss, Observation, Observer, Packet, Protocol};
+use handfast::wire::tcp::{TcpFlags, TcpHeader};
+use handfast::wire::{Fate, IpHeader, Loss, Observation, Observer, Packet, Protocol, SeqNumber};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,6 +44,8 @@ struct Inner {
     /// Packets lost of each connection, both ways. Looked up, never walked through: the order of
     /// the table is not the seed's.
     losses: HashMap<[SocketAddr; 2], u64>,
+    /// By source and destination: the latest acknowledgment that arrived, and when.
+    acks: HashMap<[SocketAddr; 2], (SeqNumber, Instant)>,
 }
 
 impl WireLog {
@@ -60,6 +63,11 @@ impl WireLog {
         let inner = self.lock();
         let lost = inner.losses.get(&ends(a, b)).copied().unwrap_or(0);
         lost + inner.traffic.corrupted
+    }
+
+    /// When `local` last got something from `peer` that acknowledged more than before.
+    pub(crate) fn last_progress(&self, local: SocketAddr, peer: SocketAddr) -> Option<Instant> {
+        self.lock().acks.get(&[peer, local]).map(|(_, at)| *at)
     }
 
     /// Has everything recorded from now on.
@@ -125,7 +133,7 @@ impl Observer for WireLog {
 
 impl Inner {
     fn count(&mut self, seen: &Observation<'_>) {
-        let tcp = ends_of(seen.packet);
+        let segment = Gist::of(seen.packet);
         let t = &mut self.traffic;
         t.packets += 1;
         t.octets += u64::from(seen.packet.len());
@@ -133,16 +141,27 @@ impl Inner {
             Fate::Lost(why) => {
                 t.lost += 1;
                 t.queue_full += u64::from(why == Loss::QueueFull);
-                if let Some((a, b, _)) = tcp {
-                    *self.losses.entry(ends(a, b)).or_default() += 1;
-                }
             }
             Fate::Corrupted => t.corrupted += 1,
             Fate::Duplicate => t.duplicated += 1,
             Fate::Reordered => t.reordered += 1,
             _ => {}
         }
-        t.data_segments += u64::from(tcp.is_some_and(|(_, _, text)| text > 0));
+        let Some(segment) = segment else { return };
+        t.data_segments += u64::from(segment.text > 0);
+        match (seen.fate, segment.ack, seen.arrival) {
+            (Fate::Lost(_), _, _) => {
+                let [a, b] = segment.ends;
+                *self.losses.entry(ends(a, b)).or_default() += 1;
+            }
+            (Fate::Passed | Fate::Reordered | Fate::Duplicate, Some(ack), Some(at)) => {
+                let latest = self.acks.entry(segment.ends).or_insert((ack, at));
+                if ack.after(latest.0) || segment.is_syn {
+                    *latest = (ack, at);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Not for adversaries: for a fault to show in some bit of the end.
@@ -175,15 +194,31 @@ fn ends(a: SocketAddr, b: SocketAddr) -> [SocketAddr; 2] {
     if a <= b { [a, b] } else { [b, a] }
 }
 
-/// Source, destination and octets of text of a TCP segment.
-fn ends_of(packet: &Packet) -> Option<(SocketAddr, SocketAddr, u32)> {
-    let headers = packet.headers();
-    let (ip, at, end) = IpHeader::parse(headers, packet.len()).ok()?;
-    if ip.protocol != Protocol::TCP || ip.fragment.is_some() {
-        return None;
+/// What is counted of a TCP segment.
+struct Gist {
+    /// Source and destination.
+    ends: [SocketAddr; 2],
+    ack: Option<SeqNumber>,
+    is_syn: bool,
+    /// Octets of text.
+    text: u32,
+}
+
+impl Gist {
+    fn of(packet: &Packet) -> Option<Gist> {
+        let headers = packet.headers();
+        let (ip, at, end) = IpHeader::parse(headers, packet.len()).ok()?;
+        if ip.protocol != Protocol::TCP || ip.fragment.is_some() {
+            return None;
+        }
+        let (tcp, len) = TcpHeader::parse(headers.get(at..)?).ok()?;
+        let source = SocketAddr::new(ip.source, tcp.source_port);
+        let destination = SocketAddr::new(ip.destination, tcp.destination_port);
+        Some(Gist {
+            ends: [source, destination],
+            ack: tcp.flags.contains(TcpFlags::ACK).then_some(tcp.ack),
+            is_syn: tcp.flags.contains(TcpFlags::SYN),
+            text: end.saturating_sub((at + len) as u32),
+        })
     }
-    let (tcp, len) = TcpHeader::parse(headers.get(at..)?).ok()?;
-    let source = SocketAddr::new(ip.source, tcp.source_port);
-    let destination = SocketAddr::new(ip.destination, tcp.destination_port);
-    Some((source, destination, end.saturating_sub((at + len) as u32)))
 }

@@ -1,0 +1,155 @@
+use crate::LinkConfig;
+use crate::transfer::Transfer;
+use handfast::Config;
+use handfast::base::{Duration, Instant};
+use handfast::link::impaired::Impairment;
+use std::fmt;
+
+/// A network, what goes wrong in it, and who talks to whom. Made by [`Scenario::random`], or by
+/// hand.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The seed of the simulation.
+    pub seed: u64,
+    /// IPv6 instead of IPv4.
+    pub is_v6: bool,
+    /// Two hosts, or three that are joined each to each.
+    pub hosts: usize,
+    /// What each stack may hold, in octets.
+    pub memory: usize,
+    /// Between the hosts: 0 and 1, then 0 and 2, 1 and 2.
+    pub links: Vec<LinkConfig>,
+    /// When which link goes down, and for how long; `None`: for good.
+    pub outages: Vec<Outage>,
+    /// Who talks to whom.
+    pub connections: Vec<Plan>,
+}
+
+/// A link that goes down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Outage {
+    /// The link, by its index in [`Scenario::links`].
+    pub link: usize,
+    /// When.
+    pub at: Instant,
+    /// For how long; `None`: for good.
+    pub time: Option<Duration>,
+}
+
+/// A connection to be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The host that connects.
+    pub client: usize,
+    /// The host that listens.
+    pub server: usize,
+    /// When the client connects.
+    pub at: Instant,
+    /// How long the server leaves the connection waiting before it accepts.
+    pub accept_after: Duration,
+    /// The client's options.
+    pub client_config: Config,
+    /// The server's options.
+    pub server_config: Config,
+    /// What is sent.
+    pub transfer: Transfer,
+}
+
+impl Scenario {
+    /// The network of these two hosts as indexes into [`links`](Scenario::links).
+    pub(super) fn link_between(a: usize, b: usize) -> usize {
+        match (a.min(b), a.max(b)) {
+            (0, 1) => 0,
+            (0, 2) => 1,
+            _ => 2,
+        }
+    }
+
+    /// Whether the link of this connection is cut for good.
+    pub(super) fn is_cut(&self, plan: &Plan) -> bool {
+        let link = Scenario::link_between(plan.client, plan.server);
+        let mut outages = self.outages.iter();
+        outages.any(|outage| outage.link == link && outage.time.is_none())
+    }
+
+    /// Whether memory may be refused to somebody who needs it.
+    pub(super) fn is_memory_short(&self) -> bool {
+        let wanted = |c: &Config| c.send_buffer as usize + 2 * c.receive_buffer as usize;
+        let all = self.connections.iter();
+        let all: usize = all
+            .map(|p| wanted(&p.client_config) + wanted(&p.server_config) + 10_000)
+            .sum();
+        all > self.memory / 8 * 7
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let family = if self.is_v6 { "IPv6" } else { "IPv4" };
+        writeln!(
+            f,
+            "seed {}: {} hosts, {family}, {} octets of memory each",
+            self.seed, self.hosts, self.memory
+        )?;
+        for (n, link) in self.links.iter().enumerate() {
+            let LinkConfig {
+                mtu, gso, checksum, ..
+            } = link;
+            writeln!(
+                f,
+                "  link {n}: mtu {mtu}, gso {gso}, checksum offload {checksum}"
+            )?;
+            for (way, impairment) in [("up", link.up), ("down", link.down)] {
+                writeln!(f, "    {way}: {}", Impaired(&impairment))?;
+            }
+        }
+        for outage in &self.outages {
+            writeln!(f, "  {outage:?}")?;
+        }
+        for (n, plan) in self.connections.iter().enumerate() {
+            let t = &plan.transfer;
+            writeln!(
+                f,
+                "  connection {n}: host {} to {} at {:?}, {} octets up, {} down, accepted after {:?}",
+                plan.client, plan.server, plan.at, t.up, t.down, plan.accept_after
+            )?;
+            for (who, manners, config) in [
+                ("client", &t.client, &plan.client_config),
+                ("server", &t.server, &plan.server_config),
+            ] {
+                writeln!(f, "    {who}: {manners:?}\n      {config:?}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An impairment in a few words.
+struct Impaired<'a>(&'a Impairment);
+
+impl fmt::Display for Impaired<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let i = self.0;
+        write!(f, "delay {:?}±{:?}", i.delay, i.jitter)?;
+        if let Some(rate) = &i.rate {
+            write!(f, ", {} bit/s with {:?}", rate.bits_per_second, rate.queue)?;
+        }
+        for (what, p) in [
+            ("loss", i.loss),
+            ("reorder", i.reorder),
+            ("duplicate", i.duplicate),
+            ("corrupt", i.corrupt),
+        ] {
+            if p > 0.0 {
+                write!(f, ", {what} {:.2} %", p * 100.0)?;
+            }
+        }
+        if i.loss > 0.0 && i.burst > 1.0 {
+            write!(f, " in bursts of {:.1}", i.burst)?;
+        }
+        if i.reorder > 0.0 {
+            write!(f, " ({:?})", i.reordering)?;
+        }
+        Ok(())
+    }
+}
