@@ -122,6 +122,12 @@ impl Scoreboard {
             ));
             if end != first.end {
                 first.start = end;
+                if first.retransmissions > 0 && !first.lost {
+                    // It went out as one segment, and the peer's window cut it.
+                    first.lost = true;
+                    self.lost += first.len();
+                    self.first_lost = 0;
+                }
                 break;
             }
             self.records.pop_front();

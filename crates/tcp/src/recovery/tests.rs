@@ -11,6 +11,17 @@ struct Octet {
     sent_at: Instant,
     resent: bool,
     lost: bool,
+    /// Which transmission it was part of.
+    piece: u64,
+}
+
+/// A transmission was cut in two at `at`: the second part is one of its own from now on.
+fn split(model: &mut [Octet], at: usize, piece: u64) {
+    if at > 0 && at < model.len() && model[at - 1].piece == model[at].piece {
+        let old = model[at].piece;
+        let rest = model[at..].iter_mut().take_while(|o| o.piece == old);
+        rest.for_each(|o| o.piece = piece);
+    }
 }
 
 #[test]
@@ -22,7 +33,7 @@ fn it_knows_of_every_octet_what_befell_it() {
         let mut model: Vec<Octet> = Vec::new();
         let mut una = start;
         let mut now = Instant::from_secs(1);
-        for _ in 0..300 {
+        for piece in 0..300 {
             now += Duration::from_micros(1 + rng.below(1_000));
             let nxt = una + model.len() as u32;
             match rng.below(6) {
@@ -33,11 +44,16 @@ fn it_knows_of_every_octet_what_befell_it() {
                         sent_at: now,
                         resent: false,
                         lost: false,
+                        piece,
                     };
                     model.extend((0..len).map(|_| octet));
                 }
                 2 => {
                     let n = rng.below(model.len() as u64 + 1) as usize;
+                    let cut = model
+                        .get(n)
+                        .filter(|o| o.resent && !o.lost)
+                        .map(|o| o.piece);
                     let acked = board.acknowledge(una + n as u32, now);
                     let gone: Vec<Octet> = model.drain(..n).collect();
                     assert_eq!(acked.octets as usize, n);
@@ -46,6 +62,11 @@ fn it_knows_of_every_octet_what_befell_it() {
                     let clean = gone.last().filter(|_| resent.is_none());
                     assert_eq!(acked.sent_at, clean.map(|o| o.sent_at));
                     una += n as u32;
+                    if let Some(piece) = cut.filter(|p| gone.last().is_some_and(|o| o.piece == *p))
+                    {
+                        let rest = model.iter_mut().take_while(|o| o.piece == piece);
+                        rest.for_each(|o| o.lost = true);
+                    }
                 }
                 3 => {
                     // One segment, but never more than was sent in one piece.
@@ -69,6 +90,7 @@ fn it_knows_of_every_octet_what_befell_it() {
                     let Some((from, to)) = found else { continue };
                     assert!(to.offset_from(from) <= len);
                     board.retransmitted(now);
+                    split(&mut model, to.offset_from(una) as usize, piece + 1_000);
                     let range = from.offset_from(una) as usize..to.offset_from(una) as usize;
                     for octet in &mut model[range] {
                         assert!(octet.lost, "seed {seed}: only what is lost goes out again");
@@ -76,6 +98,7 @@ fn it_knows_of_every_octet_what_befell_it() {
                             sent_at: now,
                             resent: true,
                             lost: false,
+                            piece,
                         };
                     }
                 }

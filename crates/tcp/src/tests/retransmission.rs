@@ -231,6 +231,21 @@ fn a_syn_user_timeout_is_shorter_than_r2_if_asked() {
     assert_eq!(b.c.error(), Some(ConnectionError::TimedOut));
 }
 
+/// A peer whose window takes a part of what is repeated is sent the rest, not left to the timer.
+#[test]
+fn what_a_window_cut_off_a_retransmission_goes_out_again_at_once() {
+    let mut b = at_100_ms(prompt(), "mss=1000");
+    b.send(1_000);
+    b.advance(SECOND);
+    b.sent();
+    b.arrive("ACK ack=300 win=50");
+    b.expect("PSH,ACK seq=300 ack=0 len=700");
+    b.arrive("ACK ack=350 win=0");
+    b.expect("");
+    b.arrive("ACK ack=350 win=900");
+    b.expect("PSH,ACK seq=350 ack=0 len=650");
+}
+
 /// Only the piece that was lost goes out again, however large the segment that carried it.
 #[test]
 fn a_super_segment_is_repeated_piece_by_piece() {
