@@ -223,13 +223,10 @@ impl Host {
             // By scale rounding at most, and only far beyond the buffer.
             let back = before.distance(edge);
             assert!(back < 1 << shift, "the edge moves left by {back}");
-            let spare = c.config().receive_buffer / 8;
-            let free = c.config().receive_buffer.saturating_sub(c.tcb.rcv_held);
-            let over = before.distance(c.rcv_nxt() + free);
-            assert!(
-                back <= 0 || over >= spare as i32,
-                "left by {back}, {over} over"
-            );
+            let capacity = c.config().receive_buffer;
+            let promised = before.offset_from(c.rcv_nxt()) + c.tcb.rcv_held;
+            let far = promised + (1 << shift) > capacity + capacity / 8;
+            assert!(back <= 0 || far, "left by {back}, {promised} of {capacity}");
         }
         self.edge = Some(self.edge.map_or(edge, |before| before.later(edge)));
     }
