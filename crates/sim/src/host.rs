@@ -5,7 +5,7 @@ use handfast::base::Instant;
 use handfast::link::Link as LinkTrait;
 use handfast::stack::address::AddressPrefix;
 use handfast::stack::route::Route;
-use handfast::stack::{IfaceId, Stack, StackConfig};
+use handfast::stack::{IfaceId, Stack, StackConfig, Usage};
 use handfast::{Engine, Environment, Net};
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -33,6 +33,7 @@ struct Inner {
     link_deadline: Cell<Option<Instant>>,
     is_blocked: Cell<bool>,
     effort: Cell<Effort>,
+    peak: Cell<Option<Usage>>,
 }
 
 /// Where a host's engine and its links leave word.
@@ -113,6 +114,12 @@ impl Host {
         &self.0.addresses
     }
 
+    /// The most that its stack has held of each at any time.
+    pub fn peak_usage(&self) -> Usage {
+        let now = self.net().engine().inspect(Stack::usage);
+        self.0.peak.get().unwrap_or(now)
+    }
+
     /// Adds a route by the interface `iface`: see [`Link::interface`](crate::Link::interface).
     ///
     /// # Panics
@@ -173,6 +180,7 @@ impl Host {
             link_deadline: Cell::new(None),
             is_blocked: Cell::new(false),
             effort: Cell::default(),
+            peak: Cell::new(None),
         }))
     }
 
@@ -253,6 +261,14 @@ impl Host {
                 && usage.time_wait <= host.limits.max_time_wait,
             "{self:?} at {now:?}: beyond its limits: {usage:?}"
         );
+        let mut peak = host.peak.get().unwrap_or(usage);
+        peak.memory = peak.memory.max(usage.memory);
+        peak.connections = peak.connections.max(usage.connections);
+        peak.half_open = peak.half_open.max(usage.half_open);
+        peak.time_wait = peak.time_wait.max(usage.time_wait);
+        peak.listeners = peak.listeners.max(usage.listeners);
+        peak.timers = peak.timers.max(usage.timers);
+        host.peak.set(Some(peak));
         let mut effort = host.effort.get();
         let is_vain = effort.at == now && effort.packets == packets && !more;
         effort = Effort {

@@ -38,6 +38,7 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+pub mod crowd;
 mod executor;
 mod host;
 mod link;
