@@ -81,18 +81,29 @@ impl Links {
     }
 
     /// Carries what the stack has to send to the links, until it has nothing more or the links
-    /// take nothing more.
+    /// take nothing more. What stays inside is bounded: [`Engine::poll_timer`] tells when there is
+    /// more of it.
+    ///
+    /// [`Engine::poll_timer`]: crate::Engine::poll_timer
     pub(crate) fn transmit(
         &mut self,
         clock: &dyn Fn() -> Instant,
         mut with_core: impl FnMut(&mut dyn FnMut(&mut Core)),
     ) {
-        // What stays inside needs no link.
-        let now = clock();
-        with_core(&mut |core| {
-            core.stack
-                .poll_transmit(IfaceId::LOOPBACK, now, &mut self.received);
-        });
+        // What stays inside needs no link, but turns of its own: two local ends may have much to
+        // say to each other.
+        let mut inside = true;
+        for _ in 0..ROUNDS {
+            let now = clock();
+            with_core(&mut |core| {
+                core.stack
+                    .poll_transmit(IfaceId::LOOPBACK, now, &mut self.received);
+                inside = core.stack.has_output(IfaceId::LOOPBACK);
+            });
+            if !inside {
+                break;
+            }
+        }
         for attached in &mut self.attached {
             attached.blocked = false;
             while attached.failure.is_none() {
