@@ -59,9 +59,12 @@ impl Batch {
                 self.slots.push(Packet::new());
             }
         }
+        let slot = self.slots.get_mut(self.last)?;
+        debug_assert!(
+            slot.is_empty(),
+            "what leaves the batch leaves its slot empty"
+        );
         self.last += 1;
-        let slot = &mut self.slots[self.last - 1];
-        slot.clear();
         Some(slot)
     }
 

@@ -5,6 +5,80 @@ use crate::{Checksum, Gso, GsoKind, IpHeader, Packet, Protocol};
 use core::net::IpAddr;
 use handfast_checksum::Sum;
 
+/// Where the checksum is in a TCP header.
+const TCP_CHECKSUM: usize = 16;
+
+/// What all segments of one TCP flow have in common: the IP header but for its length, and the
+/// sums over what does not change.
+#[derive(Clone, Debug)]
+pub struct TcpEncapsulation {
+    octets: [u8; IpHeader::MAX_LEN],
+    ip_len: u8,
+    kind: GsoKind,
+    /// Sum of an IPv4 header without its length.
+    header: Sum,
+    /// Sum of the pseudo-header without its length.
+    pseudo_header: Sum,
+}
+
+impl TcpEncapsulation {
+    /// The encapsulation with this IP header, whose protocol is to be TCP; `None` when its
+    /// addresses are of different families.
+    #[inline]
+    pub fn new(ip: &IpHeader) -> Option<TcpEncapsulation> {
+        let mut octets = [0; IpHeader::MAX_LEN];
+        let ip_len = ip.emit(&mut octets, 0);
+        let mut header = Sum::ZERO;
+        let kind = match ip.destination {
+            IpAddr::V4(_) => {
+                put(&mut octets, 2, 0);
+                put(&mut octets, 10, 0);
+                header = header.add_bytes(&octets[..ip_len]);
+                GsoKind::TcpV4
+            }
+            IpAddr::V6(_) => GsoKind::TcpV6,
+        };
+        (ip_len > 0).then_some(TcpEncapsulation {
+            octets,
+            ip_len: ip_len as u8,
+            kind,
+            header,
+            pseudo_header: ip.pseudo_header(0),
+        })
+    }
+
+    /// Writes the IP header in front of `len` octets to the start of `out`. A length that does not
+    /// fit its field is written as zero, as super-segments have it.
+    #[inline]
+    fn emit_ip(&self, out: &mut [u8], len: u32) {
+        let ip_len = usize::from(self.ip_len);
+        if self.kind == GsoKind::TcpV4
+            && let Some(out) = out.first_chunk_mut::<20>()
+        {
+            out.copy_from_slice(&self.octets[..20]);
+            let field = u16::try_from(len.saturating_add(20)).unwrap_or(0);
+            put(out, 2, field);
+            put(out, 10, self.header.add_u16(field).finish());
+        } else {
+            let extensions = (ip_len as u32).saturating_sub(40);
+            out[..ip_len].copy_from_slice(&self.octets[..ip_len]);
+            put(
+                out,
+                4,
+                u16::try_from(len.saturating_add(extensions)).unwrap_or(0),
+            );
+        }
+    }
+}
+
+/// Writes one word, if there is room.
+#[inline(always)]
+fn put(out: &mut [u8], at: usize, word: u16) {
+    if let Some(out) = out.get_mut(at..at + 2) {
+        out.copy_from_slice(&word.to_be_bytes());
+    }
+}
+
 impl Packet {
     /// Writes `ip` and `tcp` into the head, in front of the payload that is there already, and
     /// sets [`checksum`](Packet::checksum) and [`gso`](Packet::gso). Neither allocates nor moves
@@ -24,16 +98,46 @@ impl Packet {
         segment_size: u16,
         checksum: Checksum,
     ) -> bool {
-        let kind = match ip.destination {
-            IpAddr::V4(_) => GsoKind::TcpV4,
-            IpAddr::V6(_) => GsoKind::TcpV6,
+        let Some(flow) = TcpEncapsulation::new(ip) else {
+            self.reserve_head(0);
+            return false;
         };
-        let ip_len = ip.header_len();
+        self.write_tcp_segment(&flow, tcp, segment_size, checksum);
+        true
+    }
+
+    /// As [`write_tcp`](Packet::write_tcp), with the part made beforehand that all segments of a
+    /// flow share.
+    #[inline]
+    pub fn write_tcp_segment(
+        &mut self,
+        flow: &TcpEncapsulation,
+        tcp: &TcpHeader,
+        segment_size: u16,
+        checksum: Checksum,
+    ) {
+        let ip_len = usize::from(flow.ip_len);
+        let payload_len = self.payload.len();
+        let is_super = segment_size > 0 && payload_len > u32::from(segment_size);
+        let is_partial = is_super || checksum == Checksum::Partial;
         let head = self.reserve_head(Packet::HEAD_CAPACITY);
         let tcp_len = tcp.emit(&mut head[ip_len..]);
-        self.finish_head(ip, tcp_len, kind, segment_size) && {
-            self.fill_checksum(ip, ip_len, checksum);
-            true
+        let len = payload_len.saturating_add(tcp_len as u32);
+        flow.emit_ip(head, len);
+        let pseudo = flow.pseudo_header.add_u32(len);
+        if is_partial {
+            put(head, ip_len + TCP_CHECKSUM, pseudo.fold());
+        }
+        self.truncate_head(ip_len + tcp_len);
+        self.gso = is_super.then_some(Gso {
+            kind: flow.kind,
+            size: segment_size,
+        });
+        self.checksum = Checksum::Partial;
+        if !is_partial {
+            self.checksum = Checksum::None;
+            let sum = pseudo.combine(self.sum(ip_len as u32, self.len()), false);
+            put(self.head_mut(), ip_len + TCP_CHECKSUM, sum.finish());
         }
     }
 

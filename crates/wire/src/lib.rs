@@ -28,6 +28,7 @@ mod virtio_net;
 
 pub use batch::Batch;
 pub use discard::Discard;
+pub use encapsulation::TcpEncapsulation;
 pub use ip::{Ecn, IpHeader, Protocol};
 pub use observation::{Direction, Fate, Loss, Observation, Observer};
 pub use packet::{Checksum, Gso, GsoKind, Packet};

@@ -174,18 +174,27 @@ impl Packet {
     /// that lie in the head.
     #[inline]
     pub fn take_payload(&mut self, start: u32, end: u32) -> Payload {
+        let mut out = Payload::new();
+        self.move_payload(start, end, &mut out);
+        out
+    }
+
+    /// As [`take_payload`](Packet::take_payload), into a payload that is there already; what that
+    /// held is forgotten.
+    #[inline]
+    pub fn move_payload(&mut self, start: u32, end: u32, out: &mut Payload) {
         let head = self.head().len() as u32;
-        let mut out = core::mem::take(&mut self.payload);
+        out.clear();
+        core::mem::swap(&mut self.payload, out);
         if start >= head {
             out.advance(start - head);
         } else {
             let rest = Bytes::copy_from_slice(&self.head()[start as usize..]);
-            let tail = core::mem::replace(&mut out, Payload::from(rest));
+            let tail = core::mem::replace(out, Payload::from(rest));
             tail.slices().iter().for_each(|s| out.push(s.clone()));
         }
         out.truncate(end.saturating_sub(start));
         self.clear();
-        out
     }
 
     /// All octets as one slice; by reference for a packet from a device, else copied.

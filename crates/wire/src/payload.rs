@@ -1,4 +1,4 @@
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
 
 /// Octets held by reference: a short list of [`Bytes`] slices with their total length.
@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 /// Cutting, joining and cloning move references, never octets.
 #[derive(Clone, Debug, Default)]
 pub struct Payload {
-    slices: SmallVec<[Bytes; 3]>,
+    slices: SmallVec<[Bytes; 2]>,
     len: u32,
 }
 
@@ -52,12 +52,22 @@ impl Payload {
     /// Forgets all octets.
     #[inline]
     pub fn clear(&mut self) {
-        self.slices.clear();
-        self.len = 0;
+        // Where there are no octets there are no slices.
+        if self.len > 0 {
+            self.slices.clear();
+            self.len = 0;
+        }
     }
 
     /// Cuts the end off, keeping at most the first `len` octets.
+    #[inline]
     pub fn truncate(&mut self, len: u32) {
+        if self.len > len {
+            self.cut_end(len);
+        }
+    }
+
+    fn cut_end(&mut self, len: u32) {
         while self.len > len {
             let excess = (self.len - len) as usize;
             let Some(last) = self.slices.last_mut() else {
@@ -75,7 +85,21 @@ impl Payload {
     }
 
     /// Cuts the first `count` octets off (all of them, if there are fewer).
+    #[inline]
     pub fn advance(&mut self, count: u32) {
+        if count > 0 {
+            self.cut_start(count);
+        }
+    }
+
+    fn cut_start(&mut self, count: u32) {
+        if let [only] = &mut self.slices[..]
+            && (count as usize) < only.len()
+        {
+            only.advance(count as usize);
+            self.len -= count;
+            return;
+        }
         let mut left = count.min(self.len) as usize;
         self.len -= left as u32;
         let whole = self
@@ -125,6 +149,16 @@ impl Payload {
             at += n;
         }
         at
+    }
+
+    /// Takes the only slice out; `None`, with nothing changed, when there is not exactly one.
+    #[inline]
+    pub fn take_only(&mut self) -> Option<Bytes> {
+        if self.slices.len() != 1 {
+            return None;
+        }
+        self.len = 0;
+        self.slices.pop()
     }
 
     /// Takes the slices out, leaving the payload empty.

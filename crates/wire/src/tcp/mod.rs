@@ -1,8 +1,10 @@
 //! The TCP header and its options (RFC 9293, section 3.1).
 
+mod flow;
 mod header;
 mod options;
 
+pub use flow::{TcpFlow, TcpPlace};
 pub(crate) use header::FIXED;
 
 use crate::SeqNumber;
