@@ -46,6 +46,9 @@ pub struct Config {
     pub initial_window: u8,
     /// The congestion control of this connection. Default NewReno.
     pub congestion: Congestion,
+    /// The usual segments go a shorter way, in and out. Default on; off, all go the long way, with
+    /// the same result.
+    pub fast_path: bool,
 }
 
 /// Keep-alive probes on an idle connection (RFC 9293, 3.8.4).
@@ -109,6 +112,7 @@ impl Default for Config {
             rto_max: Duration::from_secs(120),
             initial_window: 10,
             congestion: Congestion::NEW_RENO,
+            fast_path: true,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::tcb::{Flags, Tcb};
 use crate::timer::{Timer, Timers};
 use crate::{
     Config, ConnectionError, Disposition, IcmpError, NetError, Path, Readiness, Segment,
-    SegmentSlot, State, keep_alive, mss, output, segment_arrives, timeouts, window,
+    SegmentSlot, State, fast_path, keep_alive, mss, output, segment_arrives, timeouts, window,
 };
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -70,6 +70,28 @@ pub(crate) struct Active {
     pub(crate) congestion: Box<dyn CongestionControl>,
     /// The last delivery-rate sample, in octets a second.
     pub(crate) delivery_rate: u64,
+}
+
+impl Active {
+    #[cold]
+    fn new(tcb: &Tcb, config: &Config) -> Active {
+        // Text starts behind the SYN, which is no part of the buffer.
+        let start = if tcb.snd_nxt == tcb.iss {
+            tcb.iss + 1
+        } else {
+            tcb.snd_nxt
+        };
+        Active {
+            send: SendBuffer::new(start),
+            board: Scoreboard::default(),
+            recovery: Recovery::new(tcb.snd_una),
+            snd_sml: tcb.snd_una,
+            receive: ReceiveBuffer::default(),
+            assembler: Assembler::default(),
+            congestion: config.congestion.build(),
+            delivery_rate: 0,
+        }
+    }
 }
 
 impl Connection {
@@ -140,9 +162,14 @@ impl Connection {
     // ---- inputs ------------------------------------------------------------------------------
 
     /// SEGMENT ARRIVES (RFC 9293, 3.10.7). Takes the text out of `seg` as far as it is accepted.
+    #[inline]
     pub fn segment_arrives(&mut self, seg: &mut Segment, now: Instant) -> Disposition {
         self.counters.segments_in = self.counters.segments_in.wrapping_add(1);
-        let disposition = segment_arrives::segment_arrives(self, seg, now);
+        let disposition = if fast_path::segment_arrives(self, seg, now) {
+            Disposition::Processed
+        } else {
+            segment_arrives::segment_arrives(self, seg, now)
+        };
         self.check_invariants();
         disposition
     }
@@ -204,7 +231,8 @@ impl Connection {
     /// segment that was written counts as sent.
     #[inline]
     pub fn poll_transmit(&mut self, now: Instant, out: &mut SegmentSlot) -> bool {
-        let sent = output::poll_transmit(self, now, out);
+        let sent =
+            fast_path::poll_transmit(self, now, out) || output::poll_transmit(self, now, out);
         if sent {
             self.counters.segments_out = self.counters.segments_out.wrapping_add(1);
         }
@@ -215,7 +243,8 @@ impl Connection {
     /// When [`timeout`](Connection::timeout) wants to be called, if nothing happens before.
     #[inline]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        let next = self.timers.next();
+        (next != Instant::FAR_FUTURE).then_some(next)
     }
 
     /// What has happened since the last call; empty when nothing has.
@@ -302,6 +331,7 @@ impl Connection {
     }
 
     /// Octets of payload held: queued to send, unread, and out of order.
+    #[inline]
     pub fn memory(&self) -> usize {
         self.active.as_deref().map_or(0, |a| {
             (a.send.len() + a.receive.len() + a.assembler.charge()) as usize
@@ -314,24 +344,9 @@ impl Connection {
     #[inline]
     pub(crate) fn parts(&mut self) -> (&mut Tcb, &mut Active) {
         let (tcb, config) = (&mut self.tcb, &self.config);
-        let active = self.active.get_or_insert_with(|| {
-            // Text starts behind the SYN, which is no part of the buffer.
-            let start = if tcb.snd_nxt == tcb.iss {
-                tcb.iss + 1
-            } else {
-                tcb.snd_nxt
-            };
-            Box::new(Active {
-                send: SendBuffer::new(start),
-                board: Scoreboard::default(),
-                recovery: Recovery::new(tcb.snd_una),
-                snd_sml: tcb.snd_una,
-                receive: ReceiveBuffer::default(),
-                assembler: Assembler::default(),
-                congestion: config.congestion.build(),
-                delivery_rate: 0,
-            })
-        });
+        let active = self
+            .active
+            .get_or_insert_with(|| Box::new(Active::new(tcb, config)));
         (tcb, active)
     }
 

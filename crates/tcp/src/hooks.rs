@@ -26,6 +26,7 @@ pub(crate) fn established(c: &mut Connection, now: Instant) {
 }
 
 /// The segment is the peer's: its sequence number and its acknowledgment are acceptable.
+#[inline]
 pub(crate) fn heard(c: &mut Connection, seg: &Segment, now: Instant) {
     c.last_heard = now;
     c.tcb.probes = 0;

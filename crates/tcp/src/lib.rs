@@ -37,6 +37,7 @@ mod config;
 pub mod congestion;
 mod connection;
 mod error;
+mod fast_path;
 mod hooks;
 mod info;
 pub mod isn;

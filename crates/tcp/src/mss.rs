@@ -9,6 +9,7 @@ const FLOOR: u16 = 64;
 pub(crate) const TIMESTAMPS_LEN: u16 = 12;
 
 /// What our MSS option announces (RFC 9293, 3.7.1, MUST-67): MMS_R - 20, independent of options.
+#[inline]
 pub(crate) fn announced(c: &Connection) -> u16 {
     c.path.mss().min(c.config.mss.unwrap_or(u16::MAX)).max(1)
 }

@@ -354,7 +354,8 @@ fn write_ack(c: &mut Connection, now: Instant, out: &mut SegmentSlot, reason: Se
 }
 
 /// Fills in what every segment of a synchronized connection carries: ACK, window, timestamps.
-fn acknowledge(c: &mut Connection, now: Instant, out: &mut SegmentSlot) {
+#[inline]
+pub(crate) fn acknowledge(c: &mut Connection, now: Instant, out: &mut SegmentSlot) {
     out.header.ack = c.tcb.rcv_nxt;
     let own_mss = mss::announced(c);
     out.header.window = window::receive::select(&mut c.tcb, &c.config, own_mss);

@@ -60,9 +60,10 @@ impl Timers {
         due
     }
 
+    /// The first deadline; [`Instant::FAR_FUTURE`] when no timer runs.
     #[inline]
-    pub(crate) fn next(&self) -> Option<Instant> {
-        let next = self.0.into_iter().min()?;
-        (next != Instant::FAR_FUTURE).then_some(next)
+    pub(crate) fn next(&self) -> Instant {
+        let [first, rest @ ..] = &self.0;
+        rest.iter().fold(*first, |next, at| next.min(*at))
     }
 }

@@ -67,6 +67,7 @@ impl Connection {
     /// RECEIVE (3.10.3): takes at most `max` octets, one slice, out of the stream. The window
     /// opens only when [`release`](Connection::release) says they are consumed. `None`: nothing
     /// is there; [`is_read_closed`](Connection::is_read_closed) tells whether more can come.
+    #[inline]
     pub fn receive(&mut self, max: usize) -> Option<Bytes> {
         self.active.as_deref_mut()?.receive.pop(max)
     }

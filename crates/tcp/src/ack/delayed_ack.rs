@@ -10,6 +10,7 @@ const LIMIT: Duration = Duration::from_millis(490);
 
 /// Text arrived in order: acknowledge at least every second full-sized segment (SHLD-19), at once
 /// when it fills a gap (RFC 5681, 4.2), and else within the delay (SHLD-18).
+#[inline]
 pub(crate) fn in_order(
     c: &mut Connection,
     octets: u32,

@@ -19,10 +19,14 @@ impl ReceiveBuffer {
     #[inline]
     pub(crate) fn push(&mut self, payload: &mut Payload) {
         self.len += payload.len();
-        self.queue.extend(payload.drain());
+        match payload.take_only() {
+            Some(slice) => self.queue.push_back(slice),
+            None => self.queue.extend(payload.drain()),
+        }
     }
 
     /// Takes at most `max` octets from the front: one slice, or part of it.
+    #[inline]
     pub(crate) fn pop(&mut self, max: usize) -> Option<Bytes> {
         if max == 0 {
             return None;

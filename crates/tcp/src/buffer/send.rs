@@ -99,6 +99,16 @@ impl SendBuffer {
         }
         let mut at = from;
         let mut i = self.find(from);
+        if let Some(piece) = self.pieces.get(i) {
+            // As nearly always, it ends before the piece does.
+            let skip = at.offset_from(piece.start) as usize;
+            let past = skip + end.offset_from(at) as usize;
+            if past < piece.bytes.len() {
+                out.push(piece.bytes.slice(skip..past));
+                self.cursor = i;
+                return;
+            }
+        }
         while at.before(end) {
             let Some(piece) = self.pieces.get(i) else {
                 return;

@@ -1,5 +1,5 @@
-//! Header prediction leads where the eight steps lead: whole lives, with it and without it, send
-//! the same segments at the same instants.
+//! The fast path leads where the long way leads: whole lives, with it and without it, send the same
+//! segments at the same instants.
 
 use super::harness::*;
 use super::swarm;
@@ -9,9 +9,9 @@ use std::{eprintln, format};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn transfer(seed: u64, loss: f64, header_prediction: bool) -> Wire {
+fn transfer(seed: u64, loss: f64, fast_path: bool) -> Wire {
     let config = Config {
-        header_prediction,
+        fast_path,
         ..Config::default()
     };
     let mut w = Wire::new(config.clone(), config);
@@ -29,7 +29,7 @@ fn transfer(seed: u64, loss: f64, header_prediction: bool) -> Wire {
 }
 
 #[test]
-fn a_transfer_without_header_prediction_has_the_same_log() {
+fn a_transfer_without_the_fast_path_has_the_same_log() {
     for (seed, loss) in (0..20).zip([0.0, 0.01, 0.1].into_iter().cycle()) {
         let (with, without) = (transfer(seed, loss, true), transfer(seed, loss, false));
         assert_eq!(with.log, without.log, "seed {seed}");
@@ -42,7 +42,7 @@ fn a_transfer_without_header_prediction_has_the_same_log() {
 }
 
 #[test]
-fn a_swarm_without_header_prediction_has_the_same_log() {
+fn a_swarm_without_the_fast_path_has_the_same_log() {
     let mut segments = 0;
     for seed in 0..400 {
         let (with, without) = (swarm::life(seed, true), swarm::life(seed, false));

@@ -425,13 +425,13 @@ impl App {
     }
 }
 
-/// One life from its seed, with header prediction or without.
-pub(super) fn life(seed: u64, header_prediction: bool) -> Wire {
+/// One life from its seed, with the fast path or without.
+pub(super) fn life(seed: u64, fast_path: bool) -> Wire {
     let mut swarm = Swarm::new(seed);
     for host in &mut swarm.wire.hosts {
-        Arc::make_mut(&mut host.config).header_prediction = header_prediction;
+        Arc::make_mut(&mut host.config).fast_path = fast_path;
         if let End::Open(c) = &mut host.end {
-            Arc::make_mut(&mut c.config).header_prediction = header_prediction;
+            Arc::make_mut(&mut c.config).fast_path = fast_path;
         }
     }
     swarm.run()

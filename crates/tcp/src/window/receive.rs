@@ -20,6 +20,7 @@ fn free(tcb: &Tcb, config: &Config) -> u32 {
 /// Chooses the window for a segment that leaves now, moves the right edge, and returns the
 /// window field. The edge never moves left (SHLD-14), and moves right only in steps that are
 /// worth a segment.
+#[inline]
 pub(crate) fn select(tcb: &mut Tcb, config: &Config, own_mss: u16) -> u16 {
     let free = free(tcb, config);
     let gain = (tcb.rcv_nxt + free).distance(tcb.rcv_adv);
@@ -32,7 +33,7 @@ pub(crate) fn select(tcb: &mut Tcb, config: &Config, own_mss: u16) -> u16 {
     // the edge for ever that way: an eighth beyond the buffer it ends.
     let capacity = config.receive_capacity();
     let most = capacity + (capacity / 8).max(1 << shift);
-    let up = wnd.div_ceil(1 << shift);
+    let up = (wnd + ((1 << shift) - 1)) >> shift;
     let field = if (up << shift).saturating_add(tcb.rcv_held) > most {
         wnd >> shift
     } else {
@@ -52,6 +53,7 @@ pub(crate) fn select_for_syn(tcb: &mut Tcb, config: &Config) -> u16 {
 
 /// Whether the application has made enough room that the peer should hear of it at once: the
 /// window at least doubles, by two segments or half the buffer.
+#[inline]
 pub(crate) fn is_update_due(c: &Connection) -> bool {
     let t = &c.tcb;
     if !t.state.may_receive() || t.state == State::SynSent {
