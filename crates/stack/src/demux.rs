@@ -1,8 +1,11 @@
 //! From a tuple to what it belongs to, by keyed hash: a sender who does not know the key cannot
 //! make tuples collide.
 
+use crate::IfaceId;
 use crate::tuple::Tuple;
 use alloc::boxed::Box;
+use handfast_wire::tcp::{TcpFlow, TcpPlace};
+use handfast_wire::{IpHeader, Packet};
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
@@ -58,8 +61,14 @@ pub(crate) struct Demux {
     hasher: SipHasher13,
     table: HashTable<(Tag, Packed)>,
     ports: PortUse,
-    /// What was found last: packets of one connection come in trains.
-    last: Option<(Tuple, Owner)>,
+    /// The connection found last, by the packets that led to it: they come in trains.
+    train: Option<Train>,
+}
+
+struct Train {
+    iface: IfaceId,
+    flow: TcpFlow,
+    connection: u32,
 }
 
 /// How many owners have each local port: who binds one need not look through the table.
@@ -86,7 +95,7 @@ impl Demux {
             hasher: SipHasher13::new_with_key(key),
             table: HashTable::new(),
             ports: PortUse([const { None }; 256]),
-            last: None,
+            train: None,
         }
     }
 
@@ -95,18 +104,32 @@ impl Demux {
         Tag(self.hasher.hash(tuple.octets(&mut [0; Tuple::MAX_LEN])) as u32)
     }
 
-    /// What was found last, if it is this.
+    /// The connection found last and where the packet has its parts, if it is one more for it.
     #[inline]
-    pub(crate) fn recall(&self, tuple: &Tuple) -> Option<Owner> {
-        self.last
-            .as_ref()
-            .filter(|(last, _)| last == tuple)
-            .map(|(_, owner)| *owner)
+    pub(crate) fn recall(&self, iface: IfaceId, packet: &Packet) -> Option<(u32, TcpPlace)> {
+        let train = self.train.as_ref().filter(|train| train.iface == iface)?;
+        Some((train.connection, train.flow.place_in(packet)?))
     }
 
+    /// The packet was found sound, sent to an address of ours, and for this connection.
     #[inline]
-    pub(crate) fn remember(&mut self, tuple: &Tuple, owner: Owner) {
-        self.last = Some((*tuple, owner));
+    pub(crate) fn remember(
+        &mut self,
+        iface: IfaceId,
+        packet: &Packet,
+        ip: &IpHeader,
+        connection: u32,
+    ) {
+        self.train = TcpFlow::of(packet, ip).map(|flow| Train {
+            iface,
+            flow,
+            connection,
+        });
+    }
+
+    /// What was true of the packets found last may no longer be.
+    pub(crate) fn forget(&mut self) {
+        self.train = None;
     }
 
     /// The owner with this tag for which `is_it` holds.
@@ -129,7 +152,7 @@ impl Demux {
     /// Removes an owner; says whether it was there.
     #[inline]
     pub(crate) fn remove(&mut self, tag: Tag, port: u16, owner: Owner) -> bool {
-        self.last = None;
+        self.forget();
         let entry = (tag, Packed::new(owner));
         let Ok(found) = self.table.find_entry(tag.spread(), |e| *e == entry) else {
             return false;
@@ -142,7 +165,7 @@ impl Demux {
     /// Puts `new` in the place of `old`; says whether that was there.
     #[inline]
     pub(crate) fn replace(&mut self, tag: Tag, old: Owner, new: Owner) -> bool {
-        self.last = None;
+        self.forget();
         let entry = (tag, Packed::new(old));
         let found = self.table.find_mut(tag.spread(), |e| *e == entry);
         found.map(|found| found.1 = Packed::new(new)).is_some()

@@ -40,7 +40,11 @@ impl Stack {
             .is_on()
             .then(|| ShortHeader::of(packet))
             .flatten();
-        if let Err(reason) = self.ip_input(iface, packet, now) {
+        let result = match self.table.demux.recall(iface, packet) {
+            Some((index, place)) => self.tcp_train_input(index, place, packet, now),
+            None => self.ip_input(iface, packet, now),
+        };
+        if let Err(reason) = result {
             self.metrics.discard(reason);
             self.trace.push(|| TraceEvent::Discard {
                 at: now,

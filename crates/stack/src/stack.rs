@@ -171,6 +171,7 @@ impl Stack {
     pub fn add_interface(&mut self, config: InterfaceConfig) -> Result<IfaceId, InterfaceError> {
         let id = self.network.interfaces.add(&config)?;
         self.network.interfaces.addresses_changed();
+        self.table.demux.forget();
         for prefix in config.addresses {
             self.add_network(id, prefix);
         }
@@ -313,6 +314,7 @@ impl Stack {
     /// The one place where all of them are visited.
     fn reroute(&mut self, now: Instant) {
         self.network.interfaces.addresses_changed();
+        self.table.demux.forget();
         let all: Vec<u32> = self
             .table
             .connections

@@ -1,16 +1,16 @@
 //! SEGMENT ARRIVES, as far as it is not yet clear for which connection (RFC 9293, 3.10.7).
 
-use crate::Stack;
 use crate::demux::Owner;
 use crate::interface::Addressee;
 use crate::listener::Listener;
 use crate::receive::Arrived;
 use crate::tuple::{Tuple, endpoint};
+use crate::{SocketId, SocketKind, Stack};
 use handfast_base::Instant;
 use handfast_tcp::{
     Disposition, ListenVerdict, SynReceivedVerdict, TimeWaitVerdict, closed, listen,
 };
-use handfast_wire::tcp::TcpFlags;
+use handfast_wire::tcp::{TcpFlags, TcpPlace};
 use handfast_wire::{Discard, Ecn, Packet};
 
 impl Stack {
@@ -41,17 +41,18 @@ impl Stack {
         if ports.contains(&0) {
             return Err(Discard::TcpPort);
         }
-        self.metrics.tcp.segments_in += 1;
-        self.metrics.tcp.resets_in += u64::from(flags.contains(TcpFlags::RST));
         let tuple = Tuple {
             local: endpoint(ip.destination, ports[1], iface.0),
             remote: endpoint(ip.source, ports[0], iface.0),
         };
-        self.segment.gso_size = packet.gso.map_or(0, |gso| gso.size);
-        self.segment.ecn_ce = ip.ecn() == Ecn::Ce;
-        self.segment.payload = packet.take_payload((offset + len) as u32, end);
-
-        let result = match self.table.recall_owner_of(&tuple) {
+        let owner = self.table.owner_of(&tuple);
+        if let Some(Owner::Connection(index)) = owner
+            && addressee == Addressee::Us
+        {
+            self.table.demux.remember(iface, packet, ip, index);
+        }
+        self.take_text(packet, offset + len, end, ip.ecn());
+        let result = match owner {
             Some(Owner::Connection(index)) => self.connection_input(index, now),
             Some(Owner::SynReceived(index)) => self.syn_received_input(index, &tuple, now),
             Some(Owner::TimeWait(index)) => self.time_wait_input(index, &tuple, addressee, now),
@@ -61,8 +62,38 @@ impl Stack {
         result
     }
 
+    /// One more packet for the connection that had the last one.
+    #[inline]
+    pub(crate) fn tcp_train_input(
+        &mut self,
+        index: u32,
+        place: TcpPlace,
+        packet: &mut Packet,
+        now: Instant,
+    ) -> Result<(), Discard> {
+        let headers = packet.headers();
+        let headers = &headers[..headers.len().min(place.end as usize)];
+        let segment = headers.get(place.transport..).unwrap_or(&[]);
+        let len = self.segment.header.parse_from(segment)?;
+        self.take_text(packet, place.transport + len, place.end, place.ecn);
+        let result = self.connection_input(index, now);
+        self.segment.payload.clear();
+        result
+    }
+
+    /// The rest of the segment, whose header is there already.
+    #[inline]
+    fn take_text(&mut self, packet: &mut Packet, start: usize, end: u32, ecn: Ecn) {
+        self.metrics.tcp.segments_in += 1;
+        self.metrics.tcp.resets_in += u64::from(self.segment.has(TcpFlags::RST));
+        self.segment.gso_size = packet.gso.map_or(0, |gso| gso.size);
+        self.segment.ecn_ce = ecn == Ecn::Ce;
+        packet.move_payload(start as u32, end, &mut self.segment.payload);
+    }
+
     fn connection_input(&mut self, index: u32, now: Instant) -> Result<(), Discard> {
-        let Some(socket) = self.table.connections.get_mut(index) else {
+        let found = self.table.connections.get_mut_with_generation(index);
+        let Some((socket, generation)) = found else {
             return Err(Discard::TcpNoConnection);
         };
         let text = self.segment.payload.len() as usize;
@@ -78,8 +109,23 @@ impl Stack {
             }
         }
         let disposition = socket.connection.segment_arrives(&mut self.segment, now);
-        self.mark_dirty(index);
-        self.settle(index, now);
+        let id = SocketId {
+            kind: SocketKind::Tcp,
+            index,
+            generation,
+        };
+        // As `settle`, but it is at hand already: this is where most packets end.
+        socket.account(id, &mut self.budget, &mut self.ready);
+        let is_unsettled = socket.is_unsettled();
+        if !is_unsettled {
+            socket.schedule(index, &mut self.wheel);
+        }
+        if !socket.dirty {
+            self.mark_dirty(index);
+        }
+        if is_unsettled {
+            self.conclude(index, now);
+        }
         match disposition {
             Disposition::Discarded(reason) => Err(reason),
             _ if refused => Err(Discard::NoMemory),

@@ -1,11 +1,13 @@
 //! Connections at rest, and what every event on one of them leads to.
 
+use crate::budget::Budget;
 use crate::demux::{Owner, Tag};
 use crate::interface::Work;
 use crate::time_wait_table::TimeWaitEntry;
-use crate::timer_wheel::Timer;
+use crate::timer_wheel::{Timer, TimerWheel};
 use crate::tuple::StoredTuple;
 use crate::{IfaceId, SocketId, SocketKind, Stack, TraceEvent};
+use alloc::collections::VecDeque;
 use core::mem::size_of;
 use handfast_base::{Duration, Instant};
 use handfast_tcp::{Connection, ConnectionError, Readiness, State};
@@ -71,6 +73,42 @@ impl TcpSocket {
         }
     }
 
+    /// Accounts for what it holds, and tells the application what has happened.
+    #[inline]
+    pub(crate) fn account(
+        &mut self,
+        id: SocketId,
+        budget: &mut Budget,
+        ready: &mut VecDeque<SocketId>,
+    ) {
+        let held = self.connection.memory() + CONNECTION_COST;
+        budget.settle(&mut self.charged, held);
+        if self.holder == Holder::Application {
+            let happened = self.connection.poll_readiness();
+            if !happened.is_empty() {
+                if self.events.is_empty() {
+                    ready.push_back(id);
+                }
+                self.events |= happened;
+            }
+        }
+    }
+
+    /// Whether more is to be done than to wait for its deadline.
+    #[inline]
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.connection.state() != self.state || self.has_ended()
+    }
+
+    /// Sees to it that the wheel wakes it in time.
+    #[inline]
+    pub(crate) fn schedule(&mut self, index: u32, wheel: &mut TimerWheel) {
+        if let Some(at) = self.deadline() {
+            let key = CONNECTION_TIMER | u64::from(index);
+            wheel.schedule(&mut self.timer, key, at);
+        }
+    }
+
     /// Nothing but what still waits to leave or to be read is left of it.
     #[inline]
     pub(crate) fn has_ended(&self) -> bool {
@@ -118,28 +156,29 @@ impl Stack {
         let Some((socket, generation)) = found else {
             return;
         };
-        let held = socket.connection.memory() + CONNECTION_COST;
-        self.budget.settle(&mut socket.charged, held);
-        if socket.holder == Holder::Application {
-            let happened = socket.connection.poll_readiness();
-            if !happened.is_empty() {
-                if socket.events.is_empty() {
-                    self.ready.push_back(SocketId {
-                        kind: SocketKind::Tcp,
-                        index,
-                        generation,
-                    });
-                }
-                socket.events |= happened;
-            }
+        let id = SocketId {
+            kind: SocketKind::Tcp,
+            index,
+            generation,
+        };
+        socket.account(id, &mut self.budget, &mut self.ready);
+        if socket.is_unsettled() {
+            self.conclude(index, now);
+        } else {
+            socket.schedule(index, &mut self.wheel);
         }
+    }
+
+    /// The connection has changed its state, or had ended before.
+    #[cold]
+    pub(crate) fn conclude(&mut self, index: u32, now: Instant) {
+        let Some(socket) = self.table.connections.get(index) else {
+            return;
+        };
         if socket.connection.state() != socket.state {
             self.state_changed(index, now);
-        } else if socket.has_ended() {
+        } else {
             self.bury_if_done(index);
-        } else if let Some(at) = socket.deadline() {
-            let key = CONNECTION_TIMER | u64::from(index);
-            self.wheel.schedule(&mut socket.timer, key, at);
         }
     }
 

@@ -27,17 +27,6 @@ impl TcpTable {
         }
     }
 
-    /// What the tuple of a segment that arrives belongs to.
-    #[inline]
-    pub(crate) fn recall_owner_of(&mut self, tuple: &Tuple) -> Option<Owner> {
-        if let Some(owner) = self.demux.recall(tuple) {
-            return Some(owner);
-        }
-        let owner = self.owner_of(tuple)?;
-        self.demux.remember(tuple, owner);
-        Some(owner)
-    }
-
     /// What the tuple belongs to.
     #[inline]
     pub(crate) fn owner_of(&self, tuple: &Tuple) -> Option<Owner> {

@@ -111,12 +111,13 @@ impl TimerWheel {
     /// comparisons when it would anyway. [`Instant::FAR_FUTURE`] arms nothing.
     #[inline]
     pub fn schedule(&mut self, timer: &mut Timer, key: u64, at: Instant) {
-        let tick = at.as_nanos().div_ceil(1_000);
         let armed = timer.armed();
-        if armed > self.elapsed && armed <= tick || at == Instant::FAR_FUTURE {
+        // Without a division: armed <= at, rounded up to a tick.
+        let is_early = armed.saturating_mul(1_000) < at.as_nanos().saturating_add(1_000);
+        if armed > self.elapsed && is_early || at == Instant::FAR_FUTURE {
             return;
         }
-        self.move_to(timer, key, tick);
+        self.move_to(timer, key, at.as_nanos().div_ceil(1_000));
     }
 
     fn move_to(&mut self, timer: &mut Timer, key: u64, tick: u64) {

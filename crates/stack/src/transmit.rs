@@ -7,7 +7,7 @@ use crate::{IfaceId, Stack, TcpMetrics};
 use handfast_base::Instant;
 use handfast_tcp::SegmentSlot;
 use handfast_wire::tcp::TcpFlags;
-use handfast_wire::{Batch, Checksum, IpHeader, Packet, Protocol};
+use handfast_wire::{Batch, Checksum, IpHeader, Packet, Protocol, TcpEncapsulation};
 
 /// Octets that one connection may send before the next one has its turn.
 const QUANTUM: u32 = 16 * 1024;
@@ -15,6 +15,40 @@ const QUANTUM: u32 = 16 * 1024;
 const LOCAL_BATCH: usize = 64;
 /// Goes in one call, so that two local ends cannot keep the caller for ever.
 const LOCAL_ROUNDS: usize = 16;
+
+/// What all segments of one connection are wrapped in.
+struct Envelope {
+    ip: TcpEncapsulation,
+    ports: [u16; 2],
+    checksum: Checksum,
+}
+
+impl Envelope {
+    #[inline]
+    fn new(tuple: &Tuple, fields: Fields) -> Option<Envelope> {
+        let mut ip = IpHeader::new(tuple.local.ip(), tuple.remote.ip(), Protocol::TCP);
+        ip.hop_limit = fields.hop_limit;
+        ip.traffic_class = fields.traffic_class;
+        ip.flow_label = fields.flow_label;
+        Some(Envelope {
+            ip: TcpEncapsulation::new(&ip)?,
+            ports: [tuple.local.port(), tuple.remote.port()],
+            checksum: fields.checksum,
+        })
+    }
+
+    /// From a segment to a packet; the slot's text moves.
+    #[inline]
+    fn write(&self, packet: &mut Packet, slot: &mut SegmentSlot, counters: &mut TcpMetrics) {
+        [slot.header.source_port, slot.header.destination_port] = self.ports;
+        core::mem::swap(&mut packet.payload, &mut slot.payload);
+        packet.reason = slot.reason;
+        packet.write_tcp_segment(&self.ip, &slot.header, slot.gso_size, self.checksum);
+        counters.segments_out += 1;
+        counters.retransmissions += u64::from(slot.reason.is_retransmission());
+        counters.resets_out += u64::from(slot.header.flags.contains(TcpFlags::RST));
+    }
+}
 
 /// What an IP header needs beside the tuple.
 #[derive(Clone, Copy)]
@@ -117,12 +151,14 @@ impl Stack {
             self.mark_dirty(index);
             return false;
         }
-        let tuple = socket.tuple.get();
         let fields = Fields {
             hop_limit: socket.hop_limit,
             traffic_class: socket.traffic_class,
             flow_label: socket.flow_label,
             checksum: self.network.interfaces.checksum(id),
+        };
+        let Some(envelope) = Envelope::new(&socket.tuple.get(), fields) else {
+            return false;
         };
         let mut octets = 0;
         let has_more = loop {
@@ -136,13 +172,7 @@ impl Stack {
                 out.unpush();
                 break false;
             }
-            write_segment(
-                packet,
-                &mut self.slot,
-                &tuple,
-                fields,
-                &mut self.metrics.tcp,
-            );
+            envelope.write(packet, &mut self.slot, &mut self.metrics.tcp);
             octets += packet.len();
         };
         socket.dirty = has_more;
@@ -157,7 +187,9 @@ impl Stack {
         let tuple = half_open.tuple.get();
         let id = half_open.iface;
         let path = self.network.path(id, tuple.remote.ip(), now);
-        let fields = self.fields(id);
+        let Some(envelope) = Envelope::new(&tuple, self.fields(id)) else {
+            return false;
+        };
         let (Some(half_open), slot) = (self.table.half_open.get_mut(index), &mut self.slot) else {
             return false;
         };
@@ -170,7 +202,7 @@ impl Stack {
                 return true;
             };
             half_open.record.write_syn_ack(now, config, path, slot);
-            write_segment(packet, slot, &tuple, fields, &mut self.metrics.tcp);
+            envelope.write(packet, slot, &mut self.metrics.tcp);
             half_open.syn_ack_due = false;
             let key = SYN_RECEIVED_TIMER | u64::from(index);
             let at = half_open.record.poll_timeout();
@@ -181,7 +213,7 @@ impl Stack {
                 return true;
             };
             half_open.record.write_ack(now, slot);
-            write_segment(packet, slot, &tuple, fields, &mut self.metrics.tcp);
+            envelope.write(packet, slot, &mut self.metrics.tcp);
             half_open.ack_due = false;
         }
         half_open.dirty = false;
@@ -192,7 +224,9 @@ impl Stack {
         let Some(entry) = self.table.time_wait.slots.get(index) else {
             return false;
         };
-        let fields = self.fields(entry.iface);
+        let Some(envelope) = Envelope::new(&entry.tuple.get(), self.fields(entry.iface)) else {
+            return false;
+        };
         let Some(entry) = self.table.time_wait.slots.get_mut(index) else {
             return false;
         };
@@ -201,14 +235,7 @@ impl Stack {
                 return true;
             };
             entry.record.write_ack(now, &mut self.slot);
-            let tuple = entry.tuple.get();
-            write_segment(
-                packet,
-                &mut self.slot,
-                &tuple,
-                fields,
-                &mut self.metrics.tcp,
-            );
+            envelope.write(packet, &mut self.slot, &mut self.metrics.tcp);
             entry.ack_due = false;
         }
         false
@@ -219,13 +246,15 @@ impl Stack {
         let Some(id) = self.network.egress(tuple.remote) else {
             return;
         };
-        let fields = self.fields(id);
+        let Some(envelope) = Envelope::new(tuple, self.fields(id)) else {
+            return;
+        };
         let Some(iface) = self.network.interfaces.get_mut(id) else {
             return;
         };
         match iface.answers.push_slot() {
             Some(packet) => {
-                write_segment(packet, &mut self.slot, tuple, fields, &mut self.metrics.tcp);
+                envelope.write(packet, &mut self.slot, &mut self.metrics.tcp);
             }
             None => iface.metrics.answers_lost += 1,
         }
@@ -240,27 +269,4 @@ impl Stack {
             checksum: self.network.interfaces.checksum(id),
         }
     }
-}
-
-/// From a segment to a packet; the slot's text moves.
-#[inline]
-fn write_segment(
-    packet: &mut Packet,
-    slot: &mut SegmentSlot,
-    tuple: &Tuple,
-    fields: Fields,
-    counters: &mut TcpMetrics,
-) {
-    let mut ip = IpHeader::new(tuple.local.ip(), tuple.remote.ip(), Protocol::TCP);
-    ip.hop_limit = fields.hop_limit;
-    ip.traffic_class = fields.traffic_class;
-    ip.flow_label = fields.flow_label;
-    slot.header.source_port = tuple.local.port();
-    slot.header.destination_port = tuple.remote.port();
-    core::mem::swap(&mut packet.payload, &mut slot.payload);
-    packet.reason = slot.reason;
-    packet.write_tcp(&ip, &slot.header, slot.gso_size, fields.checksum);
-    counters.segments_out += 1;
-    counters.retransmissions += u64::from(slot.reason.is_retransmission());
-    counters.resets_out += u64::from(slot.header.flags.contains(TcpFlags::RST));
 }
