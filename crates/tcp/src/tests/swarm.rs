@@ -286,7 +286,7 @@ impl Swarm {
                     self.describe()
                 );
             }
-            if !aborted && !orphaned && self.loss <= 0.1 {
+            if !aborted && !orphaned && self.loss <= 0.05 {
                 assert_eq!(error(i), None, "seed {}: {}", self.seed, self.describe());
             }
             if !aborted && !orphaned {
