@@ -12,7 +12,7 @@ const INTERVAL: u64 = 100;
 
 /// Answers a suspicious segment with what we know, unless too many were answered lately.
 pub(crate) fn send(c: &mut Connection, now: Instant) {
-    let interval = (now.as_millis() / INTERVAL) as u32;
+    let interval = (now.as_millis() / INTERVAL) as u16;
     if c.tcb.challenge_interval != interval {
         c.tcb.challenge_interval = interval;
         c.tcb.challenges = 0;

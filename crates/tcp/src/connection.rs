@@ -123,7 +123,6 @@ impl Connection {
                 last_ack_sent: SeqNumber(0),
                 rcv_fin: SeqNumber(0),
                 rcv_held: 0,
-                unacknowledged: 0,
                 ts_recent: 0,
                 ts_recent_age: 0,
                 ts_offset,

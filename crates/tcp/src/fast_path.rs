@@ -124,6 +124,6 @@ fn in_order(c: &mut Connection, seg: &mut Segment, now: Instant) -> bool {
     c.tcb.rcv_held += octets;
     c.counters.octets_received += u64::from(octets);
     c.events |= Readiness::READABLE;
-    ack::delayed_ack::in_order(c, octets, wire_size, false, now);
+    ack::delayed_ack::in_order(c, wire_size, false, now);
     true
 }

@@ -42,8 +42,6 @@ pub(crate) struct Tcb {
     pub(crate) rcv_fin: SeqNumber,
     /// Octets received in order that the application has not released.
     pub(crate) rcv_held: u32,
-    /// Octets received in order since the last acknowledgment.
-    pub(crate) unacknowledged: u32,
 
     // Timestamps (RFC 7323).
     /// TS.Recent.
@@ -76,7 +74,7 @@ pub(crate) struct Tcb {
     /// Challenge ACKs sent in the current interval.
     pub(crate) challenges: u8,
     /// The interval (100 ms of our clock) that `challenges` counts.
-    pub(crate) challenge_interval: u32,
+    pub(crate) challenge_interval: u16,
     pub(crate) state: State,
     pub(crate) flags: Flags,
 }

@@ -11,19 +11,13 @@ const LIMIT: Duration = Duration::from_millis(490);
 /// Text arrived in order: acknowledge at least every second full-sized segment (SHLD-19), at once
 /// when it fills a gap (RFC 5681, 4.2), and else within the delay (SHLD-18).
 #[inline]
-pub(crate) fn in_order(
-    c: &mut Connection,
-    octets: u32,
-    wire_size: u32,
-    filled_gap: bool,
-    now: Instant,
-) {
+pub(crate) fn in_order(c: &mut Connection, wire_size: u32, filled_gap: bool, now: Instant) {
     let t = &mut c.tcb;
     // "Full-sized" is judged by what arrives, for the peer may never fill our MSS.
     t.rcv_mss = t.rcv_mss.max(wire_size.min(0xffff) as u16);
-    t.unacknowledged = t.unacknowledged.saturating_add(octets);
     let delay = c.config.delayed_ack.min(LIMIT);
-    if filled_gap || delay.is_zero() || t.unacknowledged >= 2 * u32::from(t.rcv_mss) {
+    let unacknowledged = t.rcv_nxt.offset_from(t.last_ack_sent);
+    if filled_gap || delay.is_zero() || unacknowledged >= 2 * u32::from(t.rcv_mss) {
         t.flags |= Flags::ACK_NOW;
     } else if !c.timers.is_armed(Timer::DelayedAck) {
         c.timers.arm(Timer::DelayedAck, now + delay);
@@ -39,7 +33,6 @@ pub(crate) fn out_of_order(t: &mut Tcb) {
 /// An acknowledgment left, alone or on data.
 #[inline]
 pub(crate) fn sent(c: &mut Connection) {
-    c.tcb.unacknowledged = 0;
     c.tcb.last_ack_sent = c.tcb.rcv_nxt;
     c.tcb.flags -= Flags::ACK_NOW | Flags::CHALLENGE | Flags::WINDOW_UPDATE | Flags::ACK_DELAYED;
     c.timers.stop(Timer::DelayedAck);

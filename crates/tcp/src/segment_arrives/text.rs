@@ -67,7 +67,7 @@ pub(super) fn process(c: &mut Connection, seg: &mut Segment, now: Instant) -> St
     if !c.tcb.flags.contains(Flags::READ_SHUT) {
         c.events |= Readiness::READABLE;
     }
-    ack::delayed_ack::in_order(c, octets, wire_size, filled_gap, now);
+    ack::delayed_ack::in_order(c, wire_size, filled_gap, now);
     ControlFlow::Continue(())
 }
 
