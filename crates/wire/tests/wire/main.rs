@@ -10,6 +10,7 @@ mod payload;
 mod segmentation;
 mod seq;
 mod tcp;
+mod tcp_flow;
 mod transport;
 mod udp;
 mod virtio_net;
