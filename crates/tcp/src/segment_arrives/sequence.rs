@@ -20,7 +20,7 @@ pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
     let (nxt, wnd) = (c.tcb.rcv_nxt, rcv_wnd(&c.tcb));
     let (seq, len) = (seg.header.seq, seg.len());
     let reset = seg.has(TcpFlags::RST);
-    if is_acceptable(nxt, wnd, seq, len, reset) {
+    if is_acceptable(nxt, wnd, seq, len) {
     } else if wnd == 0 && seq == nxt && !seg.has(TcpFlags::SYN) {
         // "Special allowance should be made to accept valid ACKs, URGs, and RSTs" when the
         // window is zero: such a segment goes on, and loses its text later.
@@ -45,11 +45,11 @@ pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
 
 /// The four cases of table 6, and what they forget: a segment that begins before the window and
 /// ends behind it. Where the window is open, its right edge itself also counts for a segment
-/// without length: a peer that has filled the window acknowledges from there. Not for a reset.
-fn is_acceptable(nxt: SeqNumber, wnd: u32, seq: SeqNumber, len: u32, reset: bool) -> bool {
+/// without length: a peer that has filled the window acknowledges, and resets, from there.
+fn is_acceptable(nxt: SeqNumber, wnd: u32, seq: SeqNumber, len: u32) -> bool {
     match (len, wnd) {
         (0, 0) => seq == nxt,
-        (0, _) => seq.within(nxt, wnd + u32::from(!reset)),
+        (0, _) => seq.within(nxt, wnd + 1),
         (_, 0) => false,
         _ => seq.before(nxt + wnd) && (seq + len).after(nxt),
     }

@@ -38,7 +38,7 @@ fn elsewhere_in_the_window_it_draws_a_challenge_and_outside_nothing() {
                 "TcpResetNotExact",
             ),
             ("RST SYN seq=500", "ACK seq=0 ack=0", "TcpResetNotExact"),
-            ("RST seq=1000", "", "TcpResetOutside"),
+            ("RST seq=1001", "", "TcpResetOutside"),
             ("RST seq=-1", "", "TcpResetOutside"),
             ("RST seq=-10 len=10", "", "TcpResetOutside"),
             ("RST seq=2147483648", "", "TcpResetOutside"),
@@ -47,6 +47,18 @@ fn elsewhere_in_the_window_it_draws_a_challenge_and_outside_nothing() {
             PLAIN,
             &rows.map(|(text, reply, what)| (at, text, &*state, reply, what)),
         );
+    }
+}
+
+/// A peer that aborts with its whole window in flight resets from the right edge; should the
+/// first of it be lost, only our challenge tells the peer's stack where we stand.
+#[test]
+fn a_reset_from_the_right_edge_is_asked_about() {
+    table! { PLAIN;
+    //  state       | segment         => state       | reply             | disposition
+        Established | "RST seq=1000"  => Established | "ACK seq=0 ack=0" | TcpResetNotExact;
+        Established | "RST seq=1001"  => Established | ""                | TcpResetOutside;
+        FinWait2    | "RST seq=1000"  => FinWait2    | "ACK seq=0 ack=0" | TcpResetNotExact;
     }
 }
 

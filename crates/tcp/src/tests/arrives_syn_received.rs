@@ -59,7 +59,7 @@ fn a_simultaneous_open_waits_for_the_ack_of_its_syn() {
         ActiveSynReceived | "RST"                        => Closed      | ""                     | Processed;
         ActiveSynReceived | "RST SYN"                    => Closed      | ""                     | Processed;
         ActiveSynReceived | "RST seq=1"                  => SynReceived | "ACK seq=0 ack=0"      | TcpResetNotExact;
-        ActiveSynReceived | "RST seq=1000"               => SynReceived | ""                     | TcpResetOutside;
+        ActiveSynReceived | "RST seq=1001"               => SynReceived | ""                     | TcpResetOutside;
         ActiveSynReceived | "RST seq=-1"                 => SynReceived | ""                     | TcpResetOutside;
         ActiveSynReceived | "len=10"                     => SynReceived | ""                     | TcpNoAck;
     }

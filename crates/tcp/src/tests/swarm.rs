@@ -218,10 +218,10 @@ impl Swarm {
     }
 
     fn run(mut self) -> Wire {
-        // What may pass without progress: whatever the reader sleeps and the wire delays, and with
-        // loss all that back-off allows.
+        // What may pass without progress: whatever the reader sleeps and keep-alive waits, and
+        // with loss all that back-off allows.
         let patience = match self.loss {
-            0.0 => 35,
+            0.0 => 60,
             ..0.15 => 450,
             _ => 1500,
         };
