@@ -44,8 +44,18 @@ struct Inner {
     /// Packets lost of each connection, both ways. Looked up, never walked through: the order of
     /// the table is not the seed's.
     losses: HashMap<[SocketAddr; 2], u64>,
-    /// By source and destination: the latest acknowledgment that arrived, and when.
-    acks: HashMap<[SocketAddr; 2], (SeqNumber, Instant)>,
+    /// By source and destination.
+    acks: HashMap<[SocketAddr; 2], Progress>,
+}
+
+/// The latest acknowledgment that arrived.
+#[derive(Clone, Copy)]
+pub(crate) struct Progress {
+    ack: SeqNumber,
+    /// When.
+    pub(crate) at: Instant,
+    /// What had been lost by then, as [`WireLog::losses`] counts.
+    pub(crate) losses: u64,
 }
 
 impl WireLog {
@@ -60,14 +70,12 @@ impl WireLog {
     /// Packets of the connection between `a` and `b` that were lost, and packets of anybody that
     /// arrived damaged: of these nobody can tell whose they were.
     pub(crate) fn losses(&self, a: SocketAddr, b: SocketAddr) -> u64 {
-        let inner = self.lock();
-        let lost = inner.losses.get(&ends(a, b)).copied().unwrap_or(0);
-        lost + inner.traffic.corrupted
+        self.lock().losses([a, b])
     }
 
-    /// When `local` last got something from `peer` that acknowledged more than before.
-    pub(crate) fn last_progress(&self, local: SocketAddr, peer: SocketAddr) -> Option<Instant> {
-        self.lock().acks.get(&[peer, local]).map(|(_, at)| *at)
+    /// The last time that `local` got something from `peer` that acknowledged more than before.
+    pub(crate) fn last_progress(&self, local: SocketAddr, peer: SocketAddr) -> Option<Progress> {
+        self.lock().acks.get(&[peer, local]).copied()
     }
 
     /// Has everything recorded from now on.
@@ -155,13 +163,20 @@ impl Inner {
                 *self.losses.entry(ends(a, b)).or_default() += 1;
             }
             (Fate::Passed | Fate::Reordered | Fate::Duplicate, Some(ack), Some(at)) => {
-                let latest = self.acks.entry(segment.ends).or_insert((ack, at));
-                if ack.after(latest.0) || segment.is_syn {
-                    *latest = (ack, at);
+                let losses = self.losses(segment.ends);
+                let progress = Progress { ack, at, losses };
+                let latest = self.acks.entry(segment.ends).or_insert(progress);
+                if ack.after(latest.ack) || segment.is_syn {
+                    *latest = progress;
                 }
             }
             _ => {}
         }
+    }
+
+    fn losses(&self, [a, b]: [SocketAddr; 2]) -> u64 {
+        let lost = self.losses.get(&ends(a, b)).copied().unwrap_or(0);
+        lost + self.traffic.corrupted
     }
 
     /// Not for adversaries: for a fault to show in some bit of the end.

@@ -166,6 +166,7 @@ async fn connect(
         at: handle.now(),
         silence: Duration::ZERO,
         stall: Duration::ZERO,
+        lost: 0,
     })?;
     shared.borrow_mut().client_addr = stream.local_addr().ok();
     Ok(plan.transfer.run(Role::Client, handle, stream).await)

@@ -233,7 +233,10 @@ fn why(
 fn judge_open(scenario: &Scenario, plan: &Plan, death: &Death) -> Verdict {
     let waited = death.at.since(plan.at);
     match death.kind {
-        ErrorKind::TimedOut if waited >= plan.client_config.syn_limit => {
+        ErrorKind::TimedOut
+            if waited >= plan.client_config.syn_limit
+                && (scenario.may_lose(plan) || scenario.is_memory_short()) =>
+        {
             Verdict::Dead(Why::NoAnswer)
         }
         ErrorKind::OutOfMemory if scenario.is_memory_short() => Verdict::Dead(Why::Memory),
@@ -241,13 +244,19 @@ fn judge_open(scenario: &Scenario, plan: &Plan, death: &Death) -> Verdict {
     }
 }
 
+/// However far a timeout is backed off, it expires twice before a connection is given up: what is
+/// lost is at least a segment and two repetitions of it, or what they were answered with.
+const LOST: u64 = 3;
+
 /// Whether a connection with these options may be given up so long after the peer was heard.
 fn is_silence(death: &Death, config: &Config) -> bool {
     let keep_alive = config.keep_alive.map_or(Duration::MAX, |k| {
         k.idle.saturating_add(k.interval * u32::from(k.count))
     });
+    if death.kind != ErrorKind::TimedOut || death.lost < LOST {
+        return false;
+    }
     // It counts from when that was sent of which the acknowledgment never came.
     let stall = death.stall + Duration::from_secs(5);
-    death.kind == ErrorKind::TimedOut
-        && (stall >= config.retransmission_limit || death.silence >= keep_alive)
+    stall >= config.retransmission_limit || death.silence >= keep_alive
 }

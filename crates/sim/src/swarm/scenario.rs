@@ -72,6 +72,14 @@ impl Scenario {
         outages.any(|outage| outage.link == link && outage.time.is_none())
     }
 
+    /// Whether anything of this connection can be lost on its link.
+    pub(super) fn may_lose(&self, plan: &Plan) -> bool {
+        let link = Scenario::link_between(plan.client, plan.server);
+        let loses = |i: &Impairment| i.loss > 0.0 || i.corrupt > 0.0 || i.rate.is_some();
+        let LinkConfig { up, down, .. } = &self.links[link];
+        loses(up) || loses(down) || self.outages.iter().any(|outage| outage.link == link)
+    }
+
     /// Whether memory may be refused to somebody who needs it.
     pub(super) fn is_memory_short(&self) -> bool {
         let wanted = |c: &Config| c.send_buffer as usize + 2 * c.receive_buffer as usize;

@@ -47,6 +47,9 @@ pub struct Death {
     pub silence: Duration,
     /// For how long the peer had acknowledged nothing new.
     pub stall: Duration,
+    /// Packets of the connection that were lost in that time, and packets of anybody that were
+    /// damaged.
+    pub lost: u64,
 }
 
 impl Ending {
@@ -61,13 +64,17 @@ impl Death {
         let at = handle.now();
         let progress = || {
             let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-            handle.log().last_progress(local, peer)
+            let progress = handle.log().last_progress(local, peer)?;
+            let lost = handle.log().losses(local, peer) - progress.losses;
+            Some((at.since(progress.at), lost))
         };
+        let (stall, lost) = progress().unwrap_or_default();
         Death {
             kind: error.kind(),
             at,
             silence: stream.info().map_or(Duration::ZERO, |info| info.last_heard),
-            stall: progress().map_or(Duration::ZERO, |progress| at.since(progress)),
+            stall,
+            lost,
         }
     }
 }
@@ -115,8 +122,9 @@ impl fmt::Display for Ending {
             Ending::Quit => f.write_str("quit"),
             Ending::Dead(death) => write!(
                 f,
-                "dead at {:?}: {}, nothing heard for {:?}, nothing acknowledged for {:?}",
-                death.at, death.kind, death.silence, death.stall
+                "dead at {:?}: {}, nothing heard for {:?}, nothing acknowledged for {:?} with {} \
+                 packets lost",
+                death.at, death.kind, death.silence, death.stall, death.lost
             ),
             Ending::Fault(why) => write!(f, "FAULT: {why}"),
         }
