@@ -1,6 +1,7 @@
 //! Flow control: the windows of both directions, their probes, and the silly-window syndrome.
 
 use super::bench::*;
+use super::harness::Wire;
 use crate::{Config, State};
 use alloc::format;
 use alloc::vec::Vec;
@@ -387,4 +388,19 @@ fn a_receiver_of_one_octet_gets_everything() {
         assert_eq!(b.read(), [octet(i)]);
         assert_eq!(b.last().header.window, 1);
     }
+}
+
+#[test]
+fn a_request_read_at_once_draws_no_segment_before_its_answer() {
+    let mut w = Wire::new(Config::default(), Config::default());
+    w.establish();
+    let opened = w.log.len();
+    assert!(w.transfer(0, &[7; 185], Duration::from_millis(20)));
+    assert!(w.transfer(1, &[8; 200], Duration::from_millis(20)));
+    let answers: Vec<u32> = w.log[opened..]
+        .iter()
+        .filter(|l| l.1 == 1)
+        .map(|l| l.3)
+        .collect();
+    assert_eq!(answers, [200], "the ACK and the window ride on the answer");
 }

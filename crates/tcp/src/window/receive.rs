@@ -2,6 +2,7 @@
 
 use super::silly_window;
 use crate::tcb::Tcb;
+use crate::timer::Timer;
 use crate::{Config, Connection, State};
 
 /// RCV.WND: octets from RCV.NXT to the right edge, as far as it was ever offered. Data inside
@@ -51,6 +52,11 @@ pub(crate) fn select_for_syn(tcb: &mut Tcb, config: &Config) -> u16 {
     field as u16
 }
 
+/// While the peer has this much window left, what it hears with a delayed acknowledgment is soon
+/// enough: the window of a SYN is small only because it cannot be scaled, and the answer to a
+/// request should not be preceded by a segment that says no more than it.
+const AMPLE: u32 = 1 << 15;
+
 /// Whether the application has made enough room that the peer should hear of it at once: the
 /// window at least doubles, by two segments or half the buffer.
 #[inline]
@@ -62,5 +68,7 @@ pub(crate) fn is_update_due(c: &Connection) -> bool {
     let free = free(t, &c.config);
     let gain = (t.rcv_nxt + free).distance(t.rcv_adv);
     let worth = (c.config.receive_capacity() / 2).min(2 * u32::from(crate::mss::announced(c)));
-    gain > 0 && gain as u32 >= worth && free / 2 >= rcv_wnd(t)
+    let wnd = rcv_wnd(t);
+    let told_soon = c.timers.is_armed(Timer::DelayedAck) && wnd >= AMPLE;
+    gain > 0 && gain as u32 >= worth && free / 2 >= wnd && !told_soon
 }
