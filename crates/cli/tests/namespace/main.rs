@@ -203,7 +203,7 @@ fn ctrl_c_ends_both() {
     }
     apart(|| {
         let place = Place::new();
-        let mut command = place.helper();
+        let mut command = place.helper().hearing_signals();
         command.0.process_group(0);
         let mut helper = command.start();
         let pid = helper.expect("ready").parse::<u32>().unwrap();

@@ -133,6 +133,13 @@ impl Helper {
         self.behind(command)
     }
 
+    /// Ends at Ctrl-C even where the tests themselves run in the background, deaf to it.
+    pub(crate) fn hearing_signals(self) -> Helper {
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT,QUIT,HUP");
+        self.behind(command)
+    }
+
     /// With `command` in front, which is to execute its further arguments.
     fn behind(self, mut command: Command) -> Helper {
         command.arg(self.0.get_program()).args(self.0.get_args());
