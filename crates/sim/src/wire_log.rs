@@ -5,7 +5,7 @@ use handfast::stack::TraceEvent;
 use handfast::trace::{Recorder, StateChange};
 use handfast::wire::tcp::{TcpFlags, TcpHeader};
 use handfast::wire::{Fate, IpHeader, Loss, Observation, Observer, Packet, Protocol, SeqNumber};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -44,11 +44,11 @@ struct Inner {
     /// Packets lost of each connection, both ways. Looked up, never walked through: the order of
     /// the table is not the seed's.
     losses: HashMap<[SocketAddr; 2], u64>,
-    /// By source and destination.
-    acks: HashMap<[SocketAddr; 2], Progress>,
+    /// By source and destination: acknowledgments of something new, those under way included.
+    acks: HashMap<[SocketAddr; 2], VecDeque<Progress>>,
 }
 
-/// The latest acknowledgment that arrived.
+/// The arrival of an acknowledgment of something new.
 #[derive(Clone, Copy)]
 pub(crate) struct Progress {
     ack: SeqNumber,
@@ -73,9 +73,17 @@ impl WireLog {
         self.lock().losses([a, b])
     }
 
-    /// The last time that `local` got something from `peer` that acknowledged more than before.
-    pub(crate) fn last_progress(&self, local: SocketAddr, peer: SocketAddr) -> Option<Progress> {
-        self.lock().acks.get(&[peer, local]).copied()
+    /// The last time before `now` that `local` got something from `peer` that acknowledged more than
+    /// before.
+    pub(crate) fn last_progress(
+        &self,
+        local: SocketAddr,
+        peer: SocketAddr,
+        now: Instant,
+    ) -> Option<Progress> {
+        let inner = self.lock();
+        let mut acks = inner.acks.get(&[peer, local])?.iter().rev();
+        acks.find(|progress| progress.at < now).copied()
     }
 
     /// Has everything recorded from now on.
@@ -165,9 +173,16 @@ impl Inner {
             (Fate::Passed | Fate::Reordered | Fate::Duplicate, Some(ack), Some(at)) => {
                 let losses = self.losses(segment.ends);
                 let progress = Progress { ack, at, losses };
-                let latest = self.acks.entry(segment.ends).or_insert(progress);
-                if ack.after(latest.ack) || segment.is_syn {
-                    *latest = progress;
+                let acks = self.acks.entry(segment.ends).or_default();
+                let is_new = acks.back().is_none_or(|latest| {
+                    ack.after(latest.ack) || segment.is_syn && ack != latest.ack
+                });
+                if is_new {
+                    // Of those that have arrived, only the last matters.
+                    while acks.get(1).is_some_and(|second| second.at <= seen.at) {
+                        acks.pop_front();
+                    }
+                    acks.push_back(progress);
                 }
             }
             _ => {}

@@ -1,6 +1,6 @@
 //! Scenarios by chance.
 
-use super::scenario::{Outage, Plan, Scenario};
+use super::scenario::{Outage, Plan, Scenario, Shrinking};
 use crate::LinkConfig;
 use crate::transfer::{Close, Manners, Transfer};
 use handfast::base::{Duration, Instant, Rng};
@@ -39,6 +39,10 @@ impl Scenario {
                 .collect(),
             _ => Vec::new(),
         };
+        let shrinkings = match dice.chance(0.1) {
+            true => vec![dice.shrinking(&links, is_v6)],
+            false => Vec::new(),
+        };
         let memory = match dice.chance(0.05) {
             true => dice.log(300_000.0, 8e6) as usize,
             false => 256 << 20,
@@ -58,6 +62,7 @@ impl Scenario {
             memory,
             links,
             outages,
+            shrinkings,
             connections,
         };
         if scenario.is_memory_short() {
@@ -192,6 +197,16 @@ impl Dice {
         }
     }
 
+    fn shrinking(&mut self, links: &[LinkConfig], is_v6: bool) -> Shrinking {
+        let link = self.below(links.len() as u64) as usize;
+        let (least, most) = (if is_v6 { 1280 } else { 296 }, links[link].mtu);
+        Shrinking {
+            link,
+            at: Instant::ZERO + self.time(0.01, 30.0),
+            mtu: self.log(f64::from(least.min(most)), f64::from(most)) as u32,
+        }
+    }
+
     // ---- connections -------------------------------------------------------------------------
 
     fn plan(
@@ -226,6 +241,7 @@ impl Dice {
             client,
             server,
             at: Instant::ZERO + self.time(0.000_001, 5.0),
+            is_simultaneous: self.chance(0.05),
             accept_after: match self.chance(0.2) {
                 true => self.time(0.001, 3.0),
                 false => Duration::ZERO,

@@ -2,19 +2,23 @@
 
 use super::report::{self, ConnectionReport, Report, Verdict};
 use super::scenario::{Plan, Scenario};
-use crate::transfer::{Death, EndReport, Role};
+use crate::transfer::{Death, EndReport, Role, Transfer};
 use crate::{Handle, Host, Link, Sim};
 use handfast::base::{Duration, Instant};
 use handfast::stack::StackConfig;
-use handfast::{TcpConnector, TcpListener};
+use handfast::{Config, Net, TcpConnector, TcpListener};
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 /// Virtual time after which a run is stuck.
 const HORIZON: Instant = Instant::from_secs(3 * 24 * 60 * 60);
+/// Which hosts the links join.
+const PAIRS: [(usize, usize); 3] = [(0, 1), (0, 2), (1, 2)];
 /// The servers' ports begin here, one for each connection.
-const PORT: u16 = 1000;
+const SERVER_PORT: u16 = 1000;
+/// The clients' begin here where the stack does not choose them.
+const CLIENT_PORT: u16 = 500;
 
 impl Scenario {
     /// Plays it in a simulation of its own.
@@ -32,6 +36,20 @@ impl Scenario {
             if let Some(time) = outage.time {
                 sim.at(outage.at + time, move || again.bring_up());
             }
+        }
+        for shrinking in &self.shrinkings {
+            let (link, mtu) = (links[shrinking.link].clone(), shrinking.mtu);
+            let (a, b) = PAIRS[shrinking.link];
+            let hosts = [hosts[a].clone(), hosts[b].clone()];
+            sim.at(shrinking.at, move || {
+                for host in &hosts {
+                    let iface = link.interface(host);
+                    let set = host
+                        .net()
+                        .with_stack(|stack, now| stack.set_mtu(iface, mtu, now));
+                    set.expect("an MTU that fits");
+                }
+            });
         }
         let ends: Vec<Ends> = self
             .connections
@@ -103,8 +121,7 @@ impl Scenario {
                 sim.host_with(["a", "b", "c"][host], &addresses, config)
             })
             .collect();
-        let pairs = [(0, 1), (0, 2), (1, 2)];
-        let links = pairs.iter().zip(&self.links);
+        let links = PAIRS.iter().zip(&self.links);
         let links = links.map(|((a, b), config)| sim.connect(&hosts[*a], &hosts[*b], *config));
         let links = links.collect();
         (hosts, links)
@@ -120,56 +137,116 @@ impl Scenario {
     }
 
     fn open(&self, sim: &Sim, plan: &Plan, n: usize, [client, server]: [&Host; 2]) -> Ends {
-        let address = self.address(plan.server, plan.client);
-        let server_addr = SocketAddr::new(address, PORT + n as u16);
+        let server_addr = SocketAddr::new(
+            self.address(plan.server, plan.client),
+            SERVER_PORT + n as u16,
+        );
+        let client_addr = plan.is_simultaneous.then(|| {
+            let address = self.address(plan.client, plan.server);
+            SocketAddr::new(address, CLIENT_PORT + n as u16)
+        });
         let ends = Ends {
             server_addr,
             shared: Rc::default(),
         };
-        let (handle, net) = (sim.handle(), server.net().clone());
-        let (shared, plan_) = (Rc::clone(&ends.shared), plan.clone());
-        sim.spawn_background(async move {
-            let builder = TcpListener::builder().config(plan_.server_config.clone());
-            let listener = builder.bind(&net, server_addr).expect("a listener");
-            handle.sleep_until(plan_.at + plan_.accept_after).await;
-            let Ok((stream, _)) = listener.accept().await else {
-                return;
-            };
-            drop(listener);
-            let of = handle.clone();
-            handle.spawn(async move {
-                let end = plan_.transfer.run(Role::Server, &of, stream).await;
-                shared.borrow_mut().server = Some(end);
-            });
-        });
-        let (handle, net) = (sim.handle(), client.net().clone());
-        let (shared, plan) = (Rc::clone(&ends.shared), plan.clone());
+        let client = Caller {
+            role: Role::Client,
+            handle: sim.handle(),
+            net: client.net().clone(),
+            local: client_addr,
+            remote: server_addr,
+            config: plan.client_config.clone(),
+            at: plan.at,
+            transfer: plan.transfer.clone(),
+        };
+        let shared = Rc::clone(&ends.shared);
+        match client_addr {
+            Some(client_addr) => {
+                let caller = Caller {
+                    role: Role::Server,
+                    net: server.net().clone(),
+                    local: Some(server_addr),
+                    remote: client_addr,
+                    config: plan.server_config.clone(),
+                    ..client.clone()
+                };
+                sim.spawn(async move {
+                    let end = caller.call(&shared).await;
+                    shared.borrow_mut().server = end.ok();
+                });
+            }
+            None => {
+                let (handle, net) = (sim.handle(), server.net().clone());
+                let listening = listen(handle, net, plan.clone(), server_addr, shared);
+                drop(sim.spawn_background(listening));
+            }
+        }
+        let shared = Rc::clone(&ends.shared);
         sim.spawn(async move {
-            handle.sleep_until(plan.at).await;
-            let end = connect(&handle, &net, server_addr, &plan, &shared).await;
+            let end = client.call(&shared).await;
             shared.borrow_mut().client = Some(end);
         });
         ends
     }
 }
 
-async fn connect(
-    handle: &Handle,
-    net: &handfast::Net,
-    server: SocketAddr,
-    plan: &Plan,
-    shared: &RefCell<Shared>,
-) -> Result<EndReport, Death> {
-    let connector = TcpConnector::new().config(plan.client_config.clone());
-    let stream = connector.connect(net, server).await.map_err(|e| Death {
-        kind: e.kind(),
-        at: handle.now(),
-        silence: Duration::ZERO,
-        stall: Duration::ZERO,
-        lost: 0,
-    })?;
-    shared.borrow_mut().client_addr = stream.local_addr().ok();
-    Ok(plan.transfer.run(Role::Client, handle, stream).await)
+/// An end that connects.
+#[derive(Clone)]
+struct Caller {
+    role: Role,
+    handle: Handle,
+    net: Net,
+    /// `None`: the stack chooses.
+    local: Option<SocketAddr>,
+    remote: SocketAddr,
+    config: Config,
+    at: Instant,
+    transfer: Transfer,
+}
+
+impl Caller {
+    async fn call(self, shared: &RefCell<Shared>) -> Result<EndReport, Death> {
+        self.handle.sleep_until(self.at).await;
+        let mut connector = TcpConnector::new().config(self.config);
+        if let Some(local) = self.local {
+            connector = connector.local(local);
+        }
+        let stream = connector.connect(&self.net, self.remote).await;
+        let stream = stream.map_err(|e| Death {
+            kind: e.kind(),
+            at: self.handle.now(),
+            silence: Duration::ZERO,
+            stall: Duration::ZERO,
+            lost: 0,
+        })?;
+        if self.role == Role::Client {
+            shared.borrow_mut().client_addr = stream.local_addr().ok();
+        }
+        Ok(self.transfer.run(self.role, &self.handle, stream).await)
+    }
+}
+
+/// The end that accepts.
+async fn listen(
+    handle: Handle,
+    net: Net,
+    plan: Plan,
+    local: SocketAddr,
+    shared: Rc<RefCell<Shared>>,
+) {
+    let builder = TcpListener::builder().config(plan.server_config);
+    let listener = builder.bind(&net, local).expect("a listener");
+    handle.sleep_until(plan.at + plan.accept_after).await;
+    let Ok((stream, _)) = listener.accept().await else {
+        return;
+    };
+    drop(listener);
+    let of = handle.clone();
+    // From here on it matters to the end.
+    handle.spawn(async move {
+        let end = plan.transfer.run(Role::Server, &of, stream).await;
+        shared.borrow_mut().server = Some(end);
+    });
 }
 
 /// Where the ends of a connection leave word.

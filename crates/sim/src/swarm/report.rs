@@ -188,10 +188,27 @@ pub(super) fn judge(
         return Verdict::Wrong("the stream ended too early".into());
     }
     let (mine, theirs) = (&plan.client_config, &plan.server_config);
+    // What a round trip may take.
+    let trip = plan.transfer.patience.unwrap_or(Duration::from_secs(60));
     let gave_up = |host: usize| timed_out[host];
-    let client_why = why(client, mine, server, theirs, gave_up(plan.server));
+    if scenario.is_memory_short() {
+        // What a stack has no room for it throws away, as if it were lost.
+        let dead = [Some(client), server].into_iter().flatten();
+        let mut kinds = dead.flat_map(EndReport::deaths).map(|death| death.kind);
+        if kinds.any(|kind| kind == ErrorKind::TimedOut) {
+            return Verdict::Dead(Why::Memory);
+        }
+    }
+    let client_why = why(client, mine, server, theirs, gave_up(plan.server), trip);
     let server_why = match server {
-        Some(server) => why(server, theirs, Some(client), mine, gave_up(plan.client)),
+        Some(server) => why(
+            server,
+            theirs,
+            Some(client),
+            mine,
+            gave_up(plan.client),
+            trip,
+        ),
         None => Ok(None),
     };
     match (client_why, server_why) {
@@ -208,11 +225,12 @@ fn why(
     other: Option<&EndReport>,
     other_config: &Config,
     other_gave_up: bool,
+    trip: Duration,
 ) -> Result<Option<Why>, ()> {
     let Some(death) = end.deaths().next() else {
         return Ok(None);
     };
-    if end.deaths().all(|death| is_silence(death, config)) {
+    if end.deaths().all(|death| is_silence(death, config, trip)) {
         return Ok(Some(Why::Silence));
     }
     let told = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
@@ -240,16 +258,21 @@ fn judge_open(scenario: &Scenario, plan: &Plan, death: &Death) -> Verdict {
             Verdict::Dead(Why::NoAnswer)
         }
         ErrorKind::OutOfMemory if scenario.is_memory_short() => Verdict::Dead(Why::Memory),
+        // The other end had no memory to call, and so nobody was there.
+        ErrorKind::ConnectionRefused if plan.is_simultaneous && scenario.is_memory_short() => {
+            Verdict::Dead(Why::Memory)
+        }
         kind => Verdict::Wrong(format!("no connection after {waited:?}: {kind}")),
     }
 }
 
 /// However far a timeout is backed off, it expires twice before a connection is given up: what is
-/// lost is at least a segment and two repetitions of it, or what they were answered with.
-const LOST: u64 = 3;
+/// lost is at least two repetitions of a segment, or what they were answered with.
+const LOST: u64 = 2;
 
-/// Whether a connection with these options may be given up so long after the peer was heard.
-fn is_silence(death: &Death, config: &Config) -> bool {
+/// Whether a connection with these options, over a path of that round-trip time at worst, may be
+/// given up so long after the peer was heard.
+fn is_silence(death: &Death, config: &Config, trip: Duration) -> bool {
     let keep_alive = config.keep_alive.map_or(Duration::MAX, |k| {
         k.idle.saturating_add(k.interval * u32::from(k.count))
     });
@@ -257,6 +280,6 @@ fn is_silence(death: &Death, config: &Config) -> bool {
         return false;
     }
     // It counts from when that was sent of which the acknowledgment never came.
-    let stall = death.stall + Duration::from_secs(5);
+    let stall = death.stall + trip;
     stall >= config.retransmission_limit || death.silence >= keep_alive
 }

@@ -21,6 +21,8 @@ pub struct Scenario {
     pub links: Vec<LinkConfig>,
     /// When which link goes down, and for how long; `None`: for good.
     pub outages: Vec<Outage>,
+    /// When which link can carry less than before.
+    pub shrinkings: Vec<Shrinking>,
     /// Who talks to whom.
     pub connections: Vec<Plan>,
 }
@@ -36,6 +38,17 @@ pub struct Outage {
     pub time: Option<Duration>,
 }
 
+/// A link whose MTU is set to another, at both of its ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shrinking {
+    /// The link, by its index in [`Scenario::links`].
+    pub link: usize,
+    /// When.
+    pub at: Instant,
+    /// The MTU from then on, in octets.
+    pub mtu: u32,
+}
+
 /// A connection to be.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -45,6 +58,8 @@ pub struct Plan {
     pub server: usize,
     /// When the client connects.
     pub at: Instant,
+    /// The server connects, too, at the same time: nobody listens (RFC 9293, section 3.5).
+    pub is_simultaneous: bool,
     /// How long the server leaves the connection waiting before it accepts.
     pub accept_after: Duration,
     /// The client's options.
@@ -114,12 +129,23 @@ impl fmt::Display for Scenario {
         for outage in &self.outages {
             writeln!(f, "  {outage:?}")?;
         }
+        for shrinking in &self.shrinkings {
+            writeln!(f, "  {shrinking:?}")?;
+        }
         for (n, plan) in self.connections.iter().enumerate() {
             let t = &plan.transfer;
             writeln!(
                 f,
-                "  connection {n}: host {} to {} at {:?}, {} octets up, {} down, accepted after {:?}",
-                plan.client, plan.server, plan.at, t.up, t.down, plan.accept_after
+                "  connection {n}: host {} to {} at {:?}, {} octets up, {} down, {}",
+                plan.client,
+                plan.server,
+                plan.at,
+                t.up,
+                t.down,
+                match plan.is_simultaneous {
+                    true => "opened by both".to_owned(),
+                    false => format!("accepted after {:?}", plan.accept_after),
+                }
             )?;
             for (who, manners, config) in [
                 ("client", &t.client, &plan.client_config),

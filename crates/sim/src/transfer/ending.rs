@@ -64,8 +64,11 @@ impl Death {
         let at = handle.now();
         let progress = || {
             let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-            let progress = handle.log().last_progress(local, peer)?;
-            let lost = handle.log().losses(local, peer) - progress.losses;
+            let progress = handle.log().last_progress(local, peer, at)?;
+            let lost = handle
+                .log()
+                .losses(local, peer)
+                .saturating_sub(progress.losses);
             Some((at.since(progress.at), lost))
         };
         let (stall, lost) = progress().unwrap_or_default();
