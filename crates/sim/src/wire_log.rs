@@ -246,7 +246,8 @@ impl Gist {
         let destination = SocketAddr::new(ip.destination, tcp.destination_port);
         Some(Gist {
             ends: [source, destination],
-            ack: tcp.flags.contains(TcpFlags::ACK).then_some(tcp.ack),
+            // A reset may be refused, and its acknowledgment with it.
+            ack: (tcp.flags & (TcpFlags::ACK | TcpFlags::RST) == TcpFlags::ACK).then_some(tcp.ack),
             is_syn: tcp.flags.contains(TcpFlags::SYN),
             text: end.saturating_sub((at + len) as u32),
         })

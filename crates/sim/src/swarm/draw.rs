@@ -158,17 +158,19 @@ impl Dice {
                 queue,
             }
         });
-        let mut rarely = |often: f64, least, most| match self.chance(often) {
+        // Most paths do everything wrong, some this or that.
+        let often = if self.chance(0.7) { 1.0 } else { 0.4 };
+        let mut maybe = |often: f64, least, most| match self.chance(often) {
             true => self.log(least, most),
             false => 0.0,
         };
         let [loss, reorder, duplicate, corrupt] = [
-            rarely(0.7, 0.001, 0.15),
-            rarely(0.4, 0.001, 0.1),
-            rarely(0.4, 0.001, 0.1),
-            rarely(0.4, 0.001, 0.05),
+            maybe(often, 0.002, 0.15),
+            maybe(often, 0.002, 0.1),
+            maybe(often, 0.002, 0.1),
+            maybe(often, 0.002, 0.05),
         ];
-        let burst = rarely(0.3, 1.0, 6.0);
+        let burst = maybe(0.3, 1.0, 6.0);
         let reordering = match self.chance(0.3) {
             true => Reordering::Overtake,
             false => Reordering::HoldBack {

@@ -191,14 +191,6 @@ pub(super) fn judge(
     // What a round trip may take.
     let trip = plan.transfer.patience.unwrap_or(Duration::from_secs(60));
     let gave_up = |host: usize| timed_out[host];
-    if scenario.is_memory_short() {
-        // What a stack has no room for it throws away, as if it were lost.
-        let dead = [Some(client), server].into_iter().flatten();
-        let mut kinds = dead.flat_map(EndReport::deaths).map(|death| death.kind);
-        if kinds.any(|kind| kind == ErrorKind::TimedOut) {
-            return Verdict::Dead(Why::Memory);
-        }
-    }
     let client_why = why(client, mine, server, theirs, gave_up(plan.server), trip);
     let server_why = match server {
         Some(server) => why(
@@ -214,6 +206,8 @@ pub(super) fn judge(
     match (client_why, server_why) {
         (Ok(None), Ok(None)) => Verdict::Wrong("neither complete nor dead".into()),
         (Ok(a), Ok(b)) => Verdict::Dead(a.or(b).unwrap_or(Why::Silence)),
+        // What a stack has no room for it throws away, as if it were lost.
+        _ if scenario.is_memory_short() => Verdict::Dead(Why::Memory),
         _ => Verdict::Wrong("dead without a reason".into()),
     }
 }

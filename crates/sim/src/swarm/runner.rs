@@ -19,6 +19,8 @@ pub struct Summary {
     pub seeds: u64,
     /// Data segments of each, in order.
     data_segments: Vec<u64>,
+    /// How many saw packets lost, out of order, doubled and damaged, all of it.
+    pub all_faults: u64,
     /// Packets on all links.
     pub packets: u64,
     /// Packets that links lost.
@@ -184,6 +186,9 @@ impl Summary {
             Err(panic) => Some(format!("panic: {panic}")),
             Ok(report) => {
                 self.data_segments.push(report.traffic.data_segments);
+                let t = &report.traffic;
+                let faults = [t.lost, t.reordered, t.duplicated, t.corrupted];
+                self.all_faults += u64::from(faults.iter().all(|&n| n > 0));
                 self.packets += report.traffic.packets;
                 self.lost += report.traffic.lost;
                 self.corrupted += report.traffic.corrupted;
@@ -229,6 +234,7 @@ impl fmt::Display for Summary {
             "data segments         {} in the median run",
             self.median_data_segments()
         )?;
+        writeln!(f, "all kinds of faults   in {} runs", self.all_faults)?;
         writeln!(f, "packets               {}", self.packets)?;
         writeln!(f, "  lost                {}", self.lost)?;
         writeln!(f, "  out of order        {}", self.reordered)?;
