@@ -19,6 +19,7 @@ const RULE: &[(&str, &[&str])] = &[
         "handfast",
         &["base", "wire", "tcp", "stack", "link", "trace"],
     ),
+    ("relay", &["handfast"]),
     ("sim", &["handfast"]),
     ("lab", &["sim", "trace", "handfast"]),
     ("cli", ANY),
@@ -27,7 +28,7 @@ const RULE: &[(&str, &[&str])] = &[
 ];
 
 const ANY: &[&str] = &[
-    "base", "checksum", "wire", "tcp", "stack", "trace", "link", "handfast", "sim", "lab",
+    "base", "checksum", "wire", "tcp", "stack", "trace", "link", "handfast", "relay", "sim", "lab",
 ];
 
 /// Without `std`, and without a line of unsafe code.
