@@ -59,6 +59,14 @@ pub enum Loss {
 
 /// Told of every wire-sized packet that crosses a link. It must not block.
 pub trait Observer: Send {
-    /// Called once for every packet, in the order of [`Observation::at`].
+    /// Whether it is to be shown this packet, or the wire packets that it will be cut into: asked
+    /// once for a super-segment as a whole, before anything is copied, cut or summed for it. What
+    /// it does not want costs this question and nothing else.
+    fn wants(&self, _packet: &Packet) -> bool {
+        true
+    }
+
+    /// Called once for every wire packet that it [wants](Observer::wants), in the order of
+    /// [`Observation::at`].
     fn on_packet(&mut self, seen: Observation<'_>);
 }

@@ -13,13 +13,14 @@ use std::task::Waker;
 /// Shows an observer every packet that passes a link, both ways.
 ///
 /// The observer sees wire packets: a copy of a super-segment is cut and a checksum that was left
-/// to the link is completed, in the copy only. Without an observer nothing is copied. What a link
-/// did not take has not been sent and is not shown.
+/// to the link is completed, in the copy only. Without an observer that [wants](Observer::wants) it
+/// nothing is copied. What a link did not take has not been sent and is not shown.
 pub struct Observed<L> {
     link: L,
     observer: Option<Box<dyn Observer>>,
-    /// What the link may take; it keeps what it does take.
-    offered: Vec<Packet>,
+    /// What the link may take and the observer wants, each with its place in the batch: the link
+    /// keeps what it does take.
+    offered: Vec<(usize, Packet)>,
 }
 
 impl<L: Link> Observed<L> {
@@ -68,18 +69,21 @@ impl<L: Link> Link for Observed<L> {
     }
 
     fn transmit(&mut self, now: Instant, batch: &mut Batch) -> io::Result<usize> {
-        if self.observer.is_none() {
+        let Some(observer) = &self.observer else {
             return self.link.transmit(now, batch);
-        }
+        };
         let before = batch.len();
-        self.offered.extend_from_slice(batch.packets());
+        let offered = batch.packets().iter().enumerate();
+        let wanted = offered.filter(|(_, packet)| observer.wants(packet));
+        self.offered
+            .extend(wanted.map(|(at, packet)| (at, packet.clone())));
         let sent = self.link.transmit(now, batch);
         // Not the number it returned: a link that failed may have taken some before.
         let taken = before.saturating_sub(batch.len());
         let medium = self.capabilities().medium;
         let mut watchers = Watchers::one(medium, &mut self.observer, Direction::Sent);
-        for packet in &self.offered[..taken] {
-            watchers.tell(packet, now, Some(now), Fate::Passed);
+        for (_, packet) in self.offered.iter().take_while(|(at, _)| *at < taken) {
+            watchers.show([true, false], packet, now, Some(now), Fate::Passed);
         }
         self.offered.clear();
         sent
@@ -149,13 +153,31 @@ impl<'a> Watchers<'a> {
         }
     }
 
-    /// Shows all of them the wire packets that `packet` is.
+    /// Shows those of them who want it the wire packets that `packet` is.
     pub fn tell(&mut self, packet: &Packet, at: Instant, arrival: Option<Instant>, fate: Fate) {
-        if self.observers.iter().all(Option::is_none) {
+        let wanting = self.observers.each_ref().map(|watcher| {
+            let observer = watcher.as_ref().map(|w| &w.0);
+            observer.is_some_and(|observer| observer.wants(packet))
+        });
+        self.show(wanting, packet, at, arrival, fate);
+    }
+
+    /// As [`tell`](Watchers::tell), to those who have been asked and want it.
+    fn show(
+        &mut self,
+        wanting: [bool; 2],
+        packet: &Packet,
+        at: Instant,
+        arrival: Option<Instant>,
+        fate: Fate,
+    ) {
+        if wanting == [false, false] {
             return;
         }
         let mut show = |packet: &Packet| {
-            for (observer, direction) in self.observers.iter_mut().flatten() {
+            let asked = self.observers.iter_mut().zip(wanting);
+            let wanting = asked.filter_map(|(watcher, wants)| watcher.as_mut().filter(|_| wants));
+            for (observer, direction) in wanting {
                 observer.on_packet(Observation {
                     at,
                     arrival,
