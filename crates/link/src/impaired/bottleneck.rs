@@ -43,6 +43,11 @@ impl Bottleneck {
         self.free_at += Duration::from_nanos(taken);
         Some(self.free_at)
     }
+
+    /// Packets and octets that waited when the last packet came, that one included if it must wait.
+    pub(super) fn waiting(&self) -> (u64, u64) {
+        (self.waiting.len() as u64, self.waiting_octets)
+    }
 }
 
 /// Whole nanoseconds that `octets` take with `carry` left over from before, and what is left over.

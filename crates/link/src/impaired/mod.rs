@@ -32,6 +32,7 @@
 //! ```
 
 mod bottleneck;
+mod counters;
 mod dice;
 mod impairment;
 mod pair;
@@ -40,9 +41,10 @@ mod path;
 mod tests;
 mod wrapped;
 
+pub use counters::{Counters, CountersHandle, Delay};
 pub use impairment::{Impairment, Queue, Rate, Reordering};
 pub use pair::{End, PairConfig, pair};
-pub use path::{Choose, Counters, Path, Verdict};
+pub use path::{Choose, Path, Verdict};
 pub use wrapped::Impaired;
 
 /// Packets that may be under way in one direction before a path pushes back.

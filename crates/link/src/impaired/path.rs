@@ -1,6 +1,6 @@
 use super::bottleneck::Bottleneck;
 use super::dice::Dice;
-use super::{CAPACITY, Impairment, Reordering};
+use super::{CAPACITY, Counters, Impairment, Reordering};
 use crate::observed::Watchers;
 use crate::{Medium, wire_packets};
 use handfast_base::{Duration, Instant, Rng};
@@ -25,8 +25,9 @@ pub struct Path {
     /// Packets so far: breaks ties between arrivals.
     number: u64,
     in_order: Batch,
-    arrivals: VecDeque<Arrival>,
-    out_of_order: BTreeMap<Arrival, Packet>,
+    /// Of those in order: when each arrives, and when it came.
+    arrivals: VecDeque<(Arrival, Instant)>,
+    out_of_order: BTreeMap<Arrival, (Packet, Instant)>,
     counters: Counters,
 }
 
@@ -54,27 +55,6 @@ pub enum Verdict {
 
 /// Decides for single packets: given the packet and how many wire packets went before it.
 pub type Choose = Box<dyn FnMut(&Packet, u64) -> Verdict + Send>;
-
-/// Wire packets by what became of them. A super-segment that was not cut counts as one.
-///
-/// `sent + duplicated == lost + queue_full + delivered`, and what is still under way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counters {
-    /// Went in.
-    pub sent: u64,
-    /// Came out, extra copies included.
-    pub delivered: u64,
-    /// Lost by chance, in a burst or by choice.
-    pub lost: u64,
-    /// Lost because the bottleneck's queue was full.
-    pub queue_full: u64,
-    /// Extra copies made.
-    pub duplicated: u64,
-    /// Sent out of order.
-    pub reordered: u64,
-    /// Had a bit flipped.
-    pub corrupted: u64,
-}
 
 impl Path {
     /// A path whose dice are forked from `seed`.
@@ -127,7 +107,8 @@ impl Path {
     /// When the next packet arrives.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let late = self.out_of_order.first_key_value().map(|(at, _)| at);
-        let next = self.arrivals.front().into_iter().chain(late).min();
+        let in_order = self.arrivals.front().map(|(at, _)| at);
+        let next = in_order.into_iter().chain(late).min();
         next.map(|at| at.0)
     }
 
@@ -141,11 +122,12 @@ impl Path {
         self.latest = self.latest.max(now);
         for packet in &batch.packets()[..room] {
             watchers.tell(packet, now, Some(self.latest), Fate::Passed);
+            self.counters.sent_octets += u64::from(packet.len());
         }
         let count = self.in_order.append(batch, room);
         let numbers = self.number..;
         let arrivals = repeat_n(self.latest, count).zip(numbers);
-        self.arrivals.extend(arrivals);
+        self.arrivals.extend(arrivals.map(|at| (at, now)));
         self.number += count as u64;
         self.counters.sent += count as u64;
         count
@@ -157,12 +139,18 @@ impl Path {
         while !batch.is_full() {
             let late = self.out_of_order.first_entry();
             let first = late.as_ref().map(|late| *late.key());
-            let arrived = |at: &&Arrival| at.0 <= now && first.is_none_or(|first| **at < first);
+            let arrived = |(at, _): &&(Arrival, Instant)| {
+                at.0 <= now && first.is_none_or(|first| *at < first)
+            };
             // A look at all that has arrived, for each of many small batches, would be quadratic.
             let some = self.arrivals.iter().take(LOOK);
+            let before = batch.len();
             let count = batch.append(&mut self.in_order, some.take_while(arrived).count());
             if count > 0 {
-                self.arrivals.drain(..count);
+                let came = self.arrivals.drain(..count);
+                for (packet, (_, came)) in batch.packets()[before..].iter().zip(came) {
+                    self.counters.deliver(packet.len(), now.since(came));
+                }
                 moved += count;
                 continue;
             }
@@ -170,11 +158,12 @@ impl Path {
                 break;
             };
             if let Some(slot) = batch.push_slot() {
-                *slot = late.remove();
+                let came;
+                (*slot, came) = late.remove();
+                self.counters.deliver(slot.len(), now.since(came));
                 moved += 1;
             }
         }
-        self.counters.delivered += moved as u64;
         moved
     }
 
@@ -201,10 +190,18 @@ impl Path {
     fn send_one(&mut self, now: Instant, packet: &mut Packet, watchers: &mut Watchers<'_>) {
         let number = self.counters.sent;
         self.counters.sent += 1;
+        self.counters.sent_octets += u64::from(packet.len());
         let verdict = self.chosen.ask(packet, number);
         let roll = self.dice.roll(&self.impairment);
         let departure = match &self.impairment.rate {
-            Some(rate) => self.bottleneck.admit(now, packet.len(), rate),
+            Some(rate) => {
+                let departure = self.bottleneck.admit(now, packet.len(), rate);
+                let (packets, octets) = self.bottleneck.waiting();
+                let most = &mut self.counters;
+                most.queue_most = most.queue_most.max(packets);
+                most.queue_most_octets = most.queue_most_octets.max(octets);
+                departure
+            }
             None => Some(now),
         };
         let loss = match (departure, verdict) {
@@ -214,10 +211,7 @@ impl Path {
         };
         let (Some(departure), None) = (departure, loss) else {
             let loss = loss.unwrap_or(Loss::QueueFull);
-            match loss {
-                Loss::QueueFull => self.counters.queue_full += 1,
-                _ => self.counters.lost += 1,
-            }
+            self.counters.lose(loss);
             watchers.tell(packet, now, None, Fate::Lost(loss));
             return;
         };
@@ -242,11 +236,11 @@ impl Path {
             _ => Fate::Passed,
         };
         watchers.tell(packet, now, Some(arrival), fate);
-        self.put(arrival, reordered, packet);
+        self.put(now, arrival, reordered, packet);
         if let Some(mut copy) = copy {
             self.counters.duplicated += 1;
             watchers.tell(&copy, now, Some(arrival), Fate::Duplicate);
-            self.put(arrival, reordered, &mut copy);
+            self.put(now, arrival, reordered, &mut copy);
         }
     }
 
@@ -265,14 +259,14 @@ impl Path {
     }
 
     /// Puts a packet on its way, leaving the slot it was in empty.
-    fn put(&mut self, arrival: Instant, out_of_order: bool, packet: &mut Packet) {
+    fn put(&mut self, now: Instant, arrival: Instant, out_of_order: bool, packet: &mut Packet) {
         let at = (arrival, self.number);
         self.number += 1;
         if out_of_order {
-            self.out_of_order.insert(at, std::mem::take(packet));
+            self.out_of_order.insert(at, (std::mem::take(packet), now));
         } else if let Some(slot) = self.in_order.push_slot() {
             self.latest = arrival;
-            self.arrivals.push_back(at);
+            self.arrivals.push_back((at, now));
             std::mem::swap(slot, packet);
         }
     }

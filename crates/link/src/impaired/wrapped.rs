@@ -1,4 +1,4 @@
-use super::{Choose, Counters, Impairment, Path};
+use super::{Choose, Counters, CountersHandle, Impairment, Path};
 use crate::observed::Watchers;
 use crate::outbox::Outbox;
 use crate::{Capabilities, Link, Medium, Source};
@@ -24,6 +24,7 @@ pub struct Impaired<L> {
     inbox: Batch,
     /// Whether the link may have more to read at once, whatever its readiness says.
     more: bool,
+    counters: CountersHandle,
     observer: Option<Box<dyn Observer>>,
 }
 
@@ -41,6 +42,7 @@ impl<L: Link> Impaired<L> {
             outbox: Outbox::new(),
             inbox: Batch::new(batch),
             more: false,
+            counters: CountersHandle::default(),
             observer: None,
         }
     }
@@ -66,6 +68,13 @@ impl<L: Link> Impaired<L> {
             Direction::Sent => self.sent.counters(),
             Direction::Received => self.received.counters(),
         }
+    }
+
+    /// The counters of both directions, to be read while somebody else drives the link.
+    pub fn counters_handle(&self) -> CountersHandle {
+        let handle = self.counters.clone();
+        handle.store(&self.sent.counters(), &self.received.counters());
+        handle
     }
 
     /// The link behind the path.
@@ -94,14 +103,8 @@ impl<L: Link> Impaired<L> {
         }
         Ok(())
     }
-}
 
-impl<L: Link> Link for Impaired<L> {
-    fn capabilities(&self) -> &Capabilities {
-        self.link.capabilities()
-    }
-
-    fn receive(&mut self, now: Instant, batch: &mut Batch) -> io::Result<usize> {
+    fn carry_in(&mut self, now: Instant, batch: &mut Batch) -> io::Result<usize> {
         self.flush(now)?;
         let mut watchers = Watchers::one(self.medium, &mut self.observer, Direction::Received);
         let mut read = Ok(0);
@@ -123,7 +126,7 @@ impl<L: Link> Link for Impaired<L> {
         }
     }
 
-    fn transmit(&mut self, now: Instant, batch: &mut Batch) -> io::Result<usize> {
+    fn carry_out(&mut self, now: Instant, batch: &mut Batch) -> io::Result<usize> {
         self.flush(now)?;
         if !self.outbox.packets.is_empty() {
             return Ok(0);
@@ -132,6 +135,29 @@ impl<L: Link> Link for Impaired<L> {
         let count = self.sent.send(now, batch, &mut watchers);
         self.flush(now)?;
         Ok(count)
+    }
+
+    fn store_counters(&self) {
+        self.counters
+            .store(&self.sent.counters(), &self.received.counters());
+    }
+}
+
+impl<L: Link> Link for Impaired<L> {
+    fn capabilities(&self) -> &Capabilities {
+        self.link.capabilities()
+    }
+
+    fn receive(&mut self, now: Instant, batch: &mut Batch) -> io::Result<usize> {
+        let received = self.carry_in(now, batch);
+        self.store_counters();
+        received
+    }
+
+    fn transmit(&mut self, now: Instant, batch: &mut Batch) -> io::Result<usize> {
+        let sent = self.carry_out(now, batch);
+        self.store_counters();
+        sent
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -1,4 +1,5 @@
 mod corruption;
+mod counters;
 mod links;
 mod statistics;
 mod timing;

@@ -38,6 +38,12 @@ fn each_chance_comes_true_as_often_as_asked_and_nothing_vanishes() {
     assert_share(c.corrupted, survivors, all.corrupt);
     assert_eq!(c.queue_full, 0);
     assert_eq!(c.sent + c.duplicated, c.lost + c.delivered);
+    assert_eq!((c.under_way(), c.sent_octets), (0, c.sent * 40));
+    assert_eq!(c.delivered_octets, c.delivered * 40);
+    // Uniform within the jitter; the reordered are held back longer.
+    assert!(c.delay.least >= millis(8) && c.delay.most <= millis(13));
+    let mean = c.mean_delay().unwrap();
+    assert!(mean > Duration::from_micros(9_900) && mean < Duration::from_micros(12_100));
     assert_eq!(c.delivered, run.arrived.len() as u64);
 
     // The observer was told the same, in the order of sending, and the truth about arrivals.
