@@ -11,6 +11,8 @@ pub mod kernel_peer;
 pub mod namespace;
 #[cfg(target_os = "linux")]
 pub mod netlink;
+#[cfg(target_os = "linux")]
+pub mod run;
 pub mod size;
 #[cfg(target_os = "linux")]
 pub mod terminal;
