@@ -1,7 +1,7 @@
 //! One end of a TCP connection, as streams and their halves share it.
 
 use crate::engine::Core;
-use crate::waiters::Interest;
+use crate::waiters::{Interest, READ, WRITE};
 use crate::{Net, error};
 use bytes::Bytes;
 use handfast_base::Instant;
@@ -203,11 +203,8 @@ impl Socket {
             if ready.intersects(wanted) {
                 return Poll::Ready(Ok(ready));
             }
-            for (flag, interest) in [
-                (Readiness::READABLE, Interest::Read),
-                (Readiness::WRITABLE, Interest::Write),
-            ] {
-                if wanted.contains(flag) {
+            for (events, interest) in [(READ, Interest::Read), (WRITE, Interest::Write)] {
+                if wanted.intersects(events) {
                     core.wait(id, interest, cx.waker());
                 }
             }

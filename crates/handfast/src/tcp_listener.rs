@@ -70,12 +70,12 @@ impl TcpListener {
     ///
     /// # Errors
     /// `NotConnected` when the listener is gone.
-    pub async fn pending(&self) -> io::Result<PendingSyn<'_>> {
+    pub async fn pending(&self) -> io::Result<PendingSyn> {
         poll_fn(|cx| {
             self.net
                 .engine()
                 .look(|core, _| match core.stack.tcp_pending(self.id) {
-                    Some(syn) => Poll::Ready(Ok(PendingSyn::new(self, syn))),
+                    Some(syn) => Poll::Ready(Ok(PendingSyn::new(&self.net, syn))),
                     None if core.stack.tcp_listener_addr(self.id).is_none() => {
                         Poll::Ready(Err(error::gone()))
                     }
@@ -111,8 +111,9 @@ impl Drop for TcpListener {
 }
 
 impl TcpListenerBuilder {
-    /// How many connections may wait to be accepted, and how many handshakes may be under way.
-    /// Beyond that SYNs meet silence. Default 1024.
+    /// How many connections may wait to be accepted, and how many handshakes, or decisions about
+    /// one, may be under way. Beyond that SYNs meet silence. Default 1024; the stack's own limit
+    /// of handshakes is [`StackConfig::max_half_open`](handfast_stack::StackConfig::max_half_open).
     pub fn backlog(mut self, backlog: usize) -> TcpListenerBuilder {
         self.options.backlog = backlog;
         self

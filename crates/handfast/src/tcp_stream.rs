@@ -11,7 +11,7 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// A TCP connection over a handfast stack, with the methods of tokio's `TcpStream`.
@@ -117,8 +117,59 @@ impl TcpStream {
         self.0.try_send(&mut copy, None)
     }
 
-    /// Waits until any of `wanted` ([`Readiness::READABLE`], [`Readiness::WRITABLE`]) holds;
-    /// returns all that holds. Cancelling loses nothing.
+    /// As [`read_bytes`](TcpStream::read_bytes) by hand, and without joining what arrived in
+    /// several pieces: they are appended to `slices`, which is to be empty. When none is, that
+    /// means end of stream.
+    ///
+    /// # Errors
+    /// Why the connection is dead.
+    pub fn poll_read_slices(
+        &self,
+        cx: &mut Context<'_>,
+        max: usize,
+        slices: &mut Vec<Bytes>,
+    ) -> Poll<io::Result<()>> {
+        self.0.poll_receive(cx, max, slices)
+    }
+
+    /// As [`write_bytes`](TcpStream::write_bytes) by hand: queues what fits from the front of
+    /// `data`, and returns how many octets that were.
+    ///
+    /// # Errors
+    /// Why nothing more can be sent.
+    pub fn poll_write_bytes(
+        &self,
+        cx: &mut Context<'_>,
+        data: &mut Bytes,
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_send(cx, data)
+    }
+
+    /// Waits until all that was queued has been acknowledged.
+    ///
+    /// # Errors
+    /// Why the connection is dead.
+    pub async fn acknowledged(&self) -> io::Result<()> {
+        let id = self.0.id;
+        poll_fn(|cx| {
+            self.0.net.engine().look(|core, _| {
+                let Some(c) = core.stack.tcp(id) else {
+                    return Poll::Ready(Err(error::gone()));
+                };
+                if let Some(why) = c.error() {
+                    return Poll::Ready(Err(error::from_connection(why)));
+                }
+                if c.unacknowledged() == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+                core.wait(id, Interest::Write, cx.waker());
+                Poll::Pending
+            })
+        })
+        .await
+    }
+
+    /// Waits until any of `wanted` holds; returns all that holds. Cancelling loses nothing.
     ///
     /// # Errors
     /// `NotConnected` when the socket is gone.

@@ -19,13 +19,13 @@ pub(crate) struct Waiters {
 }
 
 /// What lets a waiting reader go on.
-const READ: Readiness = Readiness::READABLE
+pub(crate) const READ: Readiness = Readiness::READABLE
     .union(Readiness::READ_CLOSED)
     .union(Readiness::CLOSED)
     .union(Readiness::ERROR)
     .union(Readiness::URGENT);
 /// What lets a waiting writer go on.
-const WRITE: Readiness = Readiness::WRITABLE
+pub(crate) const WRITE: Readiness = Readiness::WRITABLE
     .union(Readiness::CONNECTED)
     .union(Readiness::WRITE_CLOSED)
     .union(Readiness::CLOSED)

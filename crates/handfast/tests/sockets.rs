@@ -251,8 +251,7 @@ async fn a_pending_syn_is_accepted_rejected_or_left_in_silence() {
     let (client, _) = tokio::join!(TcpStream::connect(&net, at), async {
         let syn = listener.pending().await.unwrap();
         assert_eq!(syn.local_addr(), at);
-        syn.accept().unwrap();
-        listener.accept().await.unwrap()
+        syn.accept().await.unwrap()
     });
     client.unwrap();
     let (client, ()) = tokio::join!(TcpStream::connect(&net, at), async {
@@ -268,6 +267,78 @@ async fn a_pending_syn_is_accepted_rejected_or_left_in_silence() {
         async { listener.pending().await.unwrap().ignore() }
     );
     assert!(client.is_err(), "silence, not an answer");
+}
+
+#[tokio::test]
+async fn a_pending_syn_moves_into_a_task_and_yields_the_very_connection() {
+    let host = host();
+    let net = host.net();
+    let at: SocketAddr = "127.0.0.1:7001".parse().unwrap();
+    let listener = TcpListener::builder().pending().bind(&net, at).unwrap();
+    let (first, second) = tokio::join!(TcpStream::connect(&net, at), async {
+        // Two requests, accepted in the other order.
+        let (client, server) = tokio::join!(TcpStream::connect(&net, at), async {
+            let (one, two) = (listener.pending().await, listener.pending().await);
+            let (one, two) = (one.unwrap(), two.unwrap());
+            let peers = [one.peer_addr(), two.peer_addr()];
+            let two = tokio::spawn(two.accept()).await.unwrap().unwrap();
+            drop(listener);
+            assert_eq!(two.peer_addr().unwrap(), peers[1]);
+            (one, two, peers)
+        });
+        let (one, two, peers) = server;
+        // Its listener is gone, and with it the request.
+        assert_eq!(
+            one.accept().await.unwrap_err().kind(),
+            ErrorKind::NotConnected
+        );
+        (client, two, peers)
+    });
+    let (client, server, peers) = second;
+    let (lucky, refused) = match first {
+        Ok(stream) => (stream, client),
+        Err(why) => (client.unwrap(), Err(why)),
+    };
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(lucky.local_addr().unwrap(), peers[1]);
+    lucky.try_write(b"x").unwrap();
+    assert_eq!(server.read_bytes(1).await.unwrap(), "x");
+}
+
+#[tokio::test]
+async fn an_acceptance_that_is_cancelled_resets_the_peer() {
+    use handfast::link::memory;
+    let (left, right) = memory::pair(&memory::Config::default());
+    let client = Host::builder()
+        .link(left, ["10.0.0.1/24".parse().unwrap()])
+        .start()
+        .unwrap();
+    let (server, drive) = Host::builder()
+        .link(right, ["10.0.0.2/24".parse().unwrap()])
+        .drive()
+        .unwrap();
+    let at: SocketAddr = "10.0.0.2:7".parse().unwrap();
+    let listener = TcpListener::builder().pending().bind(&server, at).unwrap();
+    let net = client.net();
+    let client =
+        tokio::spawn(async move { TcpStream::connect(&net, at).await?.read_bytes(1).await });
+    let mut drive = Box::pin(drive);
+    let syn = tokio::select! {
+        syn = listener.pending() => syn.unwrap(),
+        ended = &mut drive => panic!("{ended:?}"),
+    };
+    // The server hears nothing any more, so that the handshake cannot become complete.
+    let mut accept = Box::pin(syn.accept());
+    std::future::poll_fn(|cx| {
+        assert!(accept.as_mut().poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    drop(accept);
+    let kind = client.await.unwrap().unwrap_err().kind();
+    let told = [ErrorKind::ConnectionReset, ErrorKind::ConnectionRefused];
+    assert!(told.contains(&kind), "{kind:?}");
+    assert_eq!(server.with_stack(|stack, _| stack.usage().half_open), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,7 +8,6 @@ use crate::tcp_sockets::{Holder, Linger, SYN_RECEIVED_TIMER, TcpSocket};
 use crate::timer_wheel::Timer;
 use crate::tuple::{StoredTuple, Tuple};
 use crate::{IfaceId, SocketId, SocketKind, Stack, TraceEvent};
-use alloc::sync::Arc;
 use core::mem::size_of;
 use handfast_base::{Duration, Instant};
 use handfast_tcp::{Readiness, State, SynReceived};
@@ -27,7 +26,10 @@ pub(crate) struct HalfOpen {
     pub(crate) tag: Tag,
     pub(crate) timer: Timer,
     pub(crate) iface: IfaceId,
+    /// The listener; of one that somebody has claimed, perhaps none any more.
     pub(crate) listener: u32,
+    /// Who has claimed the connection to be, instead of the listener's accept queue.
+    pub(crate) claim: Option<u32>,
     /// SEG.SEQ of the SYN.
     pub(crate) irs: SeqNumber,
     /// The application, or the listener's options, want this connection.
@@ -77,6 +79,7 @@ impl Stack {
             timer: Timer::new(),
             iface,
             listener: listener_index,
+            claim: None,
             irs: syn.seq,
             decided,
             syn_ack_due: decided,
@@ -92,9 +95,16 @@ impl Stack {
         if decided {
             self.mark_half_open_dirty(index);
         } else {
+            let generation_of = |index| self.table.half_open.generation(index);
+            if listener.undecided.len() >= 2 * listener.options.backlog.max(1) {
+                // Those that their peers gave up while nobody asked for them.
+                listener
+                    .undecided
+                    .retain(|id| generation_of(id.index) == id.generation);
+            }
             listener.undecided.push_back(PendingId {
                 index,
-                generation: self.table.half_open.generation(index),
+                generation: generation_of(index),
             });
             if listener.events.is_empty() {
                 self.ready.push_back(SocketId {
@@ -120,26 +130,30 @@ impl Stack {
         Ok(())
     }
 
-    /// The handshake is complete: the record becomes a connection, which waits to be accepted.
+    /// The handshake is complete: the record becomes a connection, which waits to be accepted,
+    /// or belongs to whoever has claimed it.
     pub(crate) fn establish(&mut self, index: u32, now: Instant) -> Result<u32, Discard> {
-        let half_open = self.table.half_open.get(index);
-        let listener_index = half_open.map_or(u32::MAX, |h| h.listener);
-        let generation = self.listeners.slots.generation(listener_index);
-        let Some(listener) = self.listeners.slots.get_mut(listener_index) else {
+        let Some(config) = self.half_open_config(index) else {
             return Err(Discard::TcpNoConnection);
         };
-        if !listener.may_finish() {
+        let half_open = self.table.half_open.get(index);
+        let claim = half_open.and_then(|h| h.claim);
+        let listener_index = half_open.map_or(u32::MAX, |h| h.listener);
+        let generation = self.listeners.slots.generation(listener_index);
+        let mut listener = self.listeners.slots.get_mut(listener_index);
+        if claim.is_none() && listener.as_ref().is_some_and(|l| !l.may_finish()) {
             // The record stays, and its next SYN-ACK draws the ACK again.
             return Err(Discard::TcpBacklogFull);
         }
         if self.budget.is_tight(crate::tcp_sockets::CONNECTION_COST) {
             return Err(Discard::NoMemory);
         }
-        let config = Arc::clone(&listener.config);
         let Some(mut half_open) = self.table.half_open.remove(index) else {
             return Err(Discard::TcpNoConnection);
         };
-        listener.half_open -= 1;
+        if let Some(listener) = &mut listener {
+            listener.half_open -= 1;
+        }
         self.budget.refund(HALF_OPEN_COST);
         self.wheel
             .cancel(&mut half_open.timer, SYN_RECEIVED_TIMER | u64::from(index));
@@ -159,14 +173,24 @@ impl Stack {
             // What the record was, so that the step to ESTABLISHED is seen.
             state: State::SynReceived,
             events: Readiness::empty(),
-            holder: Holder::Listener,
+            holder: match claim {
+                Some(_) => Holder::Application,
+                None => Holder::Listener,
+            },
             dirty: false,
             foreign: !self.network.interfaces.is_ours(tuple.local.ip()),
             starved: false,
         };
         let connection = self.insert_connection(socket, Some(Owner::SynReceived(index)));
         self.metrics.tcp.accepts += 1;
-        if let Some(listener) = self.listeners.slots.get_mut(listener_index) {
+        if let Some(claim) = claim {
+            let id = SocketId {
+                kind: SocketKind::Tcp,
+                index: connection,
+                generation: self.table.connections.generation(connection),
+            };
+            self.complete_claim(claim, id);
+        } else if let Some(listener) = self.listeners.slots.get_mut(listener_index) {
             listener.accept_queue.push_back(connection);
             if listener.events.is_empty() {
                 self.ready.push_back(SocketId {
@@ -195,6 +219,7 @@ impl Stack {
         if let Some(listener) = self.listeners.slots.get_mut(half_open.listener) {
             listener.half_open -= 1;
         }
+        self.end_claim_of(&half_open);
         if let Some(now) = traced {
             let tuple = half_open.tuple.get();
             self.trace.push(|| TraceEvent::State {

@@ -22,6 +22,8 @@ pub enum SocketKind {
     Udp,
     /// A socket for ICMP echo.
     Ping,
+    /// A TCP handshake that an application waits for.
+    Handshake,
 }
 
 impl SocketId {

@@ -1,6 +1,7 @@
 use crate::address::{AddressPrefix, IfaceId};
 use crate::budget::Budget;
 use crate::foreign::ForeignQueue;
+use crate::handshake::Claim;
 use crate::icmp::Identifiers;
 use crate::listener::Listeners;
 use crate::network::Network;
@@ -102,6 +103,7 @@ pub struct Stack {
     pub(crate) network: Network,
     pub(crate) table: TcpTable,
     pub(crate) listeners: Listeners,
+    pub(crate) handshakes: Slots<Claim>,
 
     pub(crate) udp: UdpTable,
     pub(crate) udp_charged: u32,
@@ -143,6 +145,7 @@ impl Stack {
             network: Network::new(config.privacy),
             table: TcpTable::new(&key(), config.max_time_wait),
             listeners: Listeners::new(&key()),
+            handshakes: Slots::new(),
             udp: UdpTable::new(&key(), Ports::new(key(), config.ports.clone()).ok()),
             udp_charged: 0,
             pings: Slots::new(),
@@ -248,6 +251,11 @@ impl Stack {
     pub fn addresses(&self, id: IfaceId) -> impl Iterator<Item = AddressPrefix> + '_ {
         let iface = self.network.interfaces.get(id).into_iter();
         iface.flat_map(|i| i.addresses.iter().map(|a| a.prefix))
+    }
+
+    /// Whether the address is one of ours, on any interface.
+    pub fn owns(&self, address: IpAddr) -> bool {
+        self.network.interfaces.is_ours(address)
     }
 
     /// Changes the MTU of an interface; its connections act on it at once.
@@ -434,6 +442,9 @@ impl Stack {
                         .slots
                         .get_mut(id.index)
                         .map(|l| &mut l.events)
+                }
+                SocketKind::Handshake if self.handshakes.is_live(id.index, id.generation) => {
+                    self.handshakes.get_mut(id.index).map(|c| &mut c.events)
                 }
                 SocketKind::Ping if self.pings.is_live(id.index, id.generation) => {
                     self.pings.get_mut(id.index).map(|p| &mut p.events)

@@ -250,7 +250,8 @@ impl Stack {
         Some(id)
     }
 
-    /// Stops listening. What has not been accepted is reset.
+    /// Stops listening. What has not been accepted is reset; a handshake that an application
+    /// waits for ([`tcp_pending_accept`](Stack::tcp_pending_accept)) goes on.
     pub fn tcp_close_listener(&mut self, listener: SocketId, now: Instant) -> bool {
         let Some(at) = self.listener_index(listener) else {
             return false;
@@ -263,7 +264,10 @@ impl Stack {
             .map(|(index, _)| index)
             .collect();
         for index in half_open {
-            self.reset_half_open(index, now);
+            match self.table.half_open.get_mut(index) {
+                Some(half_open) if half_open.claim.is_some() => half_open.listener = u32::MAX,
+                _ => self.reset_half_open(index, now),
+            }
         }
         let Some(removed) = self.listeners.remove(at) else {
             return false;
@@ -299,19 +303,6 @@ impl Stack {
         }
     }
 
-    /// Goes on with the handshake. False when the request is no longer there.
-    pub fn tcp_pending_accept(&mut self, id: PendingId) -> bool {
-        let Some(index) = self.undecided(id) else {
-            return false;
-        };
-        if let Some(half_open) = self.table.half_open.get_mut(index) {
-            half_open.decided = true;
-            half_open.syn_ack_due = true;
-        }
-        self.mark_half_open_dirty(index);
-        true
-    }
-
     /// Turns the request down. False when it is no longer there.
     pub fn tcp_pending_reject(&mut self, id: PendingId, reject: Reject, now: Instant) -> bool {
         let Some(index) = self.undecided(id) else {
@@ -341,7 +332,7 @@ impl Stack {
     }
 
     /// Forgets a half-open connection and tells the peer so.
-    fn reset_half_open(&mut self, index: u32, now: Instant) {
+    pub(crate) fn reset_half_open(&mut self, index: u32, now: Instant) {
         if let Some(half_open) = self.table.half_open.get(index) {
             let tuple = half_open.tuple.get();
             // What acknowledges its SYN, whether or not it has seen ours.
@@ -355,7 +346,7 @@ impl Stack {
         self.remove_half_open(index, Some(now));
     }
 
-    fn undecided(&self, id: PendingId) -> Option<u32> {
+    pub(crate) fn undecided(&self, id: PendingId) -> Option<u32> {
         let is_there = self.table.half_open.is_live(id.index, id.generation);
         let half_open = self.table.half_open.get(id.index).filter(|_| is_there)?;
         (!half_open.decided).then_some(id.index)

@@ -190,18 +190,17 @@ impl Stack {
         let Some(envelope) = Envelope::new(&tuple, self.fields(id)) else {
             return false;
         };
+        let Some(config) = self.half_open_config(index) else {
+            return false;
+        };
         let (Some(half_open), slot) = (self.table.half_open.get_mut(index), &mut self.slot) else {
             return false;
         };
-        let Some(listener) = self.listeners.slots.get(half_open.listener) else {
-            return false;
-        };
-        let config = &listener.config;
         if half_open.syn_ack_due {
             let Some(packet) = out.push_slot() else {
                 return true;
             };
-            half_open.record.write_syn_ack(now, config, path, slot);
+            half_open.record.write_syn_ack(now, &config, path, slot);
             envelope.write(packet, slot, &mut self.metrics.tcp);
             half_open.syn_ack_due = false;
             let key = SYN_RECEIVED_TIMER | u64::from(index);
