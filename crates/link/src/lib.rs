@@ -8,6 +8,8 @@ pub mod memory;
 pub mod observed;
 pub mod offload;
 mod outbox;
+#[cfg(target_os = "linux")]
+mod queue;
 #[cfg(test)]
 mod sample;
 #[cfg(target_os = "linux")]

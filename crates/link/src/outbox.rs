@@ -4,7 +4,7 @@ use handfast_wire::Batch;
 use std::io;
 
 /// How long until a link that pushed back is offered the rest again.
-const RETRY: Duration = Duration::from_micros(50);
+pub(crate) const RETRY: Duration = Duration::from_micros(50);
 
 /// Packets that a wrapper has taken and the link below has not.
 #[derive(Debug)]

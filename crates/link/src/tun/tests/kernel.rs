@@ -283,7 +283,7 @@ fn a_super_segment_written_reaches_the_kernels_application() {
                 }
                 assert_eq!(tun.counters(), TunCounters::default());
             }
-            assert_eq!(tun.limits.tcp_v4, u32::MAX);
+            assert_eq!(tun.queue.limits.tcp_v4, u32::MAX);
         },
     );
 }
@@ -313,7 +313,10 @@ fn what_the_kernel_refuses_is_cut_from_then_on() {
                 send(&mut tun, packet);
                 peer.snd_nxt += data.len() as u32;
                 peer.expect(&data);
-                assert_eq!((tun.limits.tcp_v6, tun.limits.tcp_v4), (0, u32::MAX));
+                assert_eq!(
+                    (tun.queue.limits.tcp_v6, tun.queue.limits.tcp_v4),
+                    (0, u32::MAX)
+                );
             }
             assert_eq!(tun.counters(), TunCounters::default());
             send(&mut tun, Packet::from_bytes(pattern(20)));
@@ -429,7 +432,7 @@ fn a_descriptor_is_taken_only_if_it_is_such_a_queue() {
                 // /sys shows the namespace that mounted it, which need not be this one.
                 assert_eq!(mtu.trim(), "9000");
             }
-            let again = Tun::from_fd(second.fd.try_clone().unwrap(), 9000).unwrap();
+            let again = Tun::from_fd(second.queue.fd.try_clone().unwrap(), 9000).unwrap();
             assert_eq!(again.name(), "queues0");
             assert_eq!(again.capabilities().mtu, 9000);
             assert!(Tun::from_fd(sys::open_device().unwrap(), 1500).is_err());

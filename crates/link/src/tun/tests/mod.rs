@@ -4,8 +4,9 @@ mod queue;
 
 use super::*;
 use crate::sample::pattern;
+use bytes::Bytes;
 use handfast_wire::tcp::TcpHeader;
-use handfast_wire::{IpHeader, Protocol};
+use handfast_wire::{Checksum, GsoKind, IpHeader, Protocol};
 use std::net::IpAddr;
 
 fn tcp_packet(

@@ -1,7 +1,6 @@
 //! A queue over a socket that keeps the bounds of packets: no privileges needed.
 
 use super::*;
-use crate::tun::slab::Slabs;
 use std::os::unix::net::UnixDatagram;
 
 fn tun() -> (Tun, UnixDatagram) {
@@ -128,7 +127,7 @@ fn a_full_kernel_pushes_back_and_loses_nothing() {
 #[test]
 fn pieces_that_do_not_fit_wait_in_order() {
     let (mut tun, far) = tun();
-    tun.limits.tcp_v4 = 0;
+    tun.queue.limits.tcp_v4 = 0;
     let mut batch = Batch::new(4);
     for _ in 0..3 {
         batch.push(super_segment(60_000, 100)).unwrap();
@@ -153,38 +152,4 @@ fn pieces_that_do_not_fit_wait_in_order() {
     assert_eq!(whole, pattern(60_000).repeat(3));
     let expected = (0..60_000).step_by(100).collect::<Vec<u32>>().repeat(3);
     assert_eq!(seqs, expected);
-}
-
-#[test]
-fn a_slab_is_used_again_when_its_packets_are_gone() {
-    let mut slabs = Slabs::default();
-    let mut seen = std::collections::BTreeSet::new();
-    let mut held = std::collections::VecDeque::new();
-    for _ in 0..1000 {
-        let slab = slabs.room();
-        assert!(slab.is_empty() && slab.capacity() >= read_write::READ_ROOM);
-        slab.extend_from_slice(&[1; 60_000]);
-        let packet = slab.split().freeze();
-        seen.insert(packet.as_ptr() as usize);
-        held.push_back(packet);
-        if held.len() > 8 {
-            held.pop_front();
-        }
-    }
-    // Nine packets are held: three slabs full, one begun.
-    assert!(seen.len() <= 5 * 4, "{}", seen.len());
-}
-
-#[test]
-fn slabs_that_never_come_back_are_given_up() {
-    let mut slabs = Slabs::default();
-    let mut held = Vec::new();
-    for _ in 0..200 {
-        slabs.room().extend_from_slice(&[1; 60_000]);
-        held.push(slabs.room().split().freeze());
-    }
-    assert!(
-        held.iter()
-            .all(|packet| packet.iter().all(|&octet| octet == 1))
-    );
 }
