@@ -5,9 +5,13 @@
 
 pub mod impaired;
 pub mod memory;
+#[cfg(all(test, target_os = "linux"))]
+mod namespace;
 pub mod observed;
 pub mod offload;
 mod outbox;
+#[cfg(target_os = "linux")]
+pub mod packet;
 #[cfg(target_os = "linux")]
 mod queue;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use slab::Slabs;
 use std::io;
 use std::mem::{replace, swap};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The longest packet that a length field can tell.
 pub(crate) const IP_MAX: u32 = 65_535;
@@ -49,11 +49,11 @@ pub(crate) trait Framing: Send {
         false
     }
 
-    /// What a failed read means.
-    fn read_failed(&mut self, error: Errno) -> Failure;
+    /// What a failed read of the descriptor means.
+    fn read_failed(&self, fd: BorrowedFd<'_>, error: Errno) -> Failure;
 
-    /// What a failed write means.
-    fn write_failed(&self, error: Errno) -> Failure;
+    /// What a failed write to the descriptor means.
+    fn write_failed(&self, fd: BorrowedFd<'_>, error: Errno) -> Failure;
 }
 
 /// What the error of a system call means.
@@ -208,7 +208,7 @@ impl<F: Framing> Queue<F> {
             Ok(0) if self.framing.ends() => return Err(Errno::PIPE),
             Ok(len) => len,
             Err(Errno::INTR) => return Ok(Read::Skipped),
-            Err(e) => match self.framing.read_failed(e) {
+            Err(e) => match self.framing.read_failed(self.fd.as_fd(), e) {
                 Failure::Wait | Failure::Retry => return Ok(Read::Nothing),
                 Failure::Lost | Failure::Plainer => {
                     self.counters.malformed += 1;
@@ -264,7 +264,7 @@ impl<F: Framing> Queue<F> {
             let failure = match read_write::write_packet(&self.fd, front, packet) {
                 Ok(()) => return Ok(true),
                 Err(Errno::INTR) => continue,
-                Err(e) => (self.framing.write_failed(e), e),
+                Err(e) => (self.framing.write_failed(self.fd.as_fd(), e), e),
             };
             return match failure {
                 (Failure::Wait, _) => Ok(false),

@@ -191,14 +191,14 @@ impl Framing for Vnet {
         front.copy_from_slice(&VirtioNetHeader::for_packet(packet, 0).to_octets());
     }
 
-    fn read_failed(&mut self, error: Errno) -> Failure {
+    fn read_failed(&self, _: BorrowedFd<'_>, error: Errno) -> Failure {
         match error {
             Errno::AGAIN => Failure::Wait,
             _ => Failure::Broken,
         }
     }
 
-    fn write_failed(&self, error: Errno) -> Failure {
+    fn write_failed(&self, _: BorrowedFd<'_>, error: Errno) -> Failure {
         match error {
             // Down is full, too: the kernel tells the descriptor when it is up.
             Errno::AGAIN | Errno::IO => Failure::Wait,

@@ -1,8 +1,8 @@
 //! Against the kernel's own stack, each in a fresh network namespace.
 
-use super::namespace::{ip, run};
 use super::*;
 use crate::impaired::{Impaired, Impairment, Verdict};
+use crate::namespace::{self, ip};
 use handfast_wire::tcp::TcpFlags;
 use handfast_wire::{Direction, SeqNumber, segment};
 use rustix::net::{AddressFamily, SocketType, ipproto};
@@ -14,6 +14,10 @@ use std::time::{Duration, Instant as Clock};
 /// The kernel's addresses, and ours.
 const KERNEL: [&str; 2] = ["10.77.0.1", "fd77::1"];
 const OURS: [&str; 2] = ["10.77.0.2", "fd77::2"];
+
+fn run(name: &str, body: fn()) {
+    namespace::run(name, "exec 3<>/dev/net/tun && ip link set lo up", body);
+}
 
 fn up(config: &TunConfig) -> Tun {
     let tun = open(config).unwrap();

@@ -1,5 +1,4 @@
 mod kernel;
-mod namespace;
 mod queue;
 
 use super::*;

@@ -1,16 +1,18 @@
+//! Tests that need a network namespace of their own.
+
 use std::process::{Command, Stdio};
 
 /// Set in the child that runs a test's body.
 const INSIDE: &str = "HANDFAST_TEST_NAMESPACE";
 
 /// Runs the body of the test `name` (its full path) in a child in a network namespace of its own.
-/// Without the privileges or the device it is skipped, and says so.
-pub(super) fn run(name: &str, body: fn()) {
+/// Where the shell command `needs` fails in such a one, the test is skipped, and says so.
+pub(crate) fn run(name: &str, needs: &str, body: fn()) {
     if std::env::var_os(INSIDE).is_some() {
         return body();
     }
-    let Some(unshare) = available() else {
-        eprintln!("SKIPPED {name}: no /dev/net/tun, no `ip`, or no right to a network namespace");
+    let Some(unshare) = available(needs) else {
+        eprintln!("SKIPPED {name}: no right to a network namespace, or in it this fails: {needs}");
         return;
     };
     let test = std::env::current_exe().unwrap();
@@ -30,11 +32,10 @@ pub(super) fn run(name: &str, body: fn()) {
 }
 
 /// What to give to `unshare`, tried with all that a test needs.
-fn available() -> Option<&'static str> {
-    let script = "exec 3<>/dev/net/tun && ip link set lo up";
+fn available(needs: &str) -> Option<&'static str> {
     ["-n", "-rn"].into_iter().find(|flags| {
         Command::new("unshare")
-            .args([flags, "--", "sh", "-c", script])
+            .args([flags, "--", "sh", "-c", needs])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status()
@@ -43,7 +44,7 @@ fn available() -> Option<&'static str> {
 }
 
 /// `ip` with these arguments.
-pub(super) fn ip(arguments: &str) {
+pub(crate) fn ip(arguments: &str) {
     let status = Command::new("ip").args(arguments.split(' ')).status();
     assert!(status.unwrap().success(), "ip {arguments}");
 }
