@@ -6,11 +6,12 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     {
-        let worker = std::env::args_os().nth(1);
-        if worker.is_some_and(|a| a == handfast_cli::namespace::SUBCOMMAND) {
-            return handfast_cli::namespace::inside_main();
+        use handfast_cli::namespace;
+        match std::env::args_os().nth(1) {
+            Some(hidden) if hidden == namespace::SUBCOMMAND => namespace::inside_main(),
+            Some(hidden) if hidden == namespace::INIT_SUBCOMMAND => namespace::init_main(),
+            _ => handfast_cli::arguments::main(),
         }
-        handfast_cli::arguments::main()
     }
     #[cfg(not(target_os = "linux"))]
     {

@@ -1,9 +1,12 @@
-//! One line of text and at most one file descriptor over a Unix stream (`SCM_RIGHTS`).
+//! One line of text with a few file descriptors over a Unix stream (`SCM_RIGHTS`).
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -11,23 +14,26 @@ use rustix::net::{
 };
 
 /// The longest line that is taken, in octets.
-const LINE_LIMIT: usize = 64 * 1024;
+const LINE_LIMIT: usize = 64 << 20;
+/// The most descriptors that go with one line.
+const DESCRIPTORS: usize = 3;
 
-/// Sends `line`, which ends in a newline, and with its first octet `descriptor`.
-pub(super) fn send_line(
+/// Sends `message` as one line of JSON, and with its first octet up to three `descriptors`.
+pub(super) fn send(
     stream: &UnixStream,
-    line: &[u8],
-    descriptor: Option<BorrowedFd<'_>>,
+    message: &impl Serialize,
+    descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
-    let descriptors: Vec<_> = descriptor.into_iter().collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::ErrorKind::OutOfMemory.into());
     }
     let sent = rustix::net::sendmsg(
         stream,
-        &[IoSlice::new(line)],
+        &[IoSlice::new(&line)],
         &mut control,
         SendFlags::NOSIGNAL,
     )?;
@@ -35,18 +41,18 @@ pub(super) fn send_line(
     io::Write::write_all(&mut &*stream, &line[sent..])
 }
 
-/// Receives up to the first newline, and the last descriptor that came with it. The sender must
-/// wait for an answer after the newline: what it sent beyond would be lost here.
+/// Receives a line of JSON, and the descriptors that came with it. The sender must wait for an
+/// answer after it: what it sent beyond would be lost here.
 ///
 /// # Errors
 /// `UnexpectedEof` when the stream ends first, `WouldBlock` at the stream's read timeout,
-/// `InvalidData` for a line too long.
-pub(super) fn receive_line(stream: &UnixStream) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
+/// `InvalidData` for a line too long or not of that form.
+pub(super) fn receive<T: DeserializeOwned>(stream: &UnixStream) -> io::Result<(T, Vec<OwnedFd>)> {
     let mut line = Vec::new();
-    let mut descriptor = None;
+    let mut received_descriptors = Vec::new();
     while line.last() != Some(&b'\n') {
         let mut chunk = [0; 4096];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = rustix::io::retry_on_intr(|| {
             rustix::net::recvmsg(
@@ -58,7 +64,7 @@ pub(super) fn receive_line(stream: &UnixStream) -> io::Result<(Vec<u8>, Option<O
         })?;
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                descriptor = descriptors.last().or(descriptor);
+                received_descriptors.extend(descriptors);
             }
         }
         if received.bytes == 0 {
@@ -69,5 +75,5 @@ pub(super) fn receive_line(stream: &UnixStream) -> io::Result<(Vec<u8>, Option<O
             return Err(io::ErrorKind::InvalidData.into());
         }
     }
-    Ok((line, descriptor))
+    Ok((serde_json::from_slice(&line)?, received_descriptors))
 }

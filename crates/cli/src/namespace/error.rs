@@ -23,6 +23,12 @@ pub enum Step {
     IdentityMap,
     /// `unshare(CLONE_NEWNET | CLONE_NEWNS)`.
     NetworkNamespace,
+    /// Parting the mount namespace from the machine's.
+    MountNamespace,
+    /// Putting our `/etc/resolv.conf` in place.
+    ResolvConf,
+    /// Hiding the socket of a daemon that resolves names.
+    NameService,
     /// Opening `/dev/net/tun`.
     OpenTun,
     /// `TUNSETIFF`: making the interface.
@@ -41,6 +47,8 @@ pub enum Step {
     Address,
     /// The default routes.
     Route,
+    /// `net.ipv4.ping_group_range`.
+    PingGroup,
     /// Writing below `/proc/sys/net`.
     Sysctl,
 }
@@ -54,6 +62,9 @@ impl Step {
             Step::UserNamespace => "create a user namespace",
             Step::IdentityMap => "map the user into the user namespace",
             Step::NetworkNamespace => "create a network namespace",
+            Step::MountNamespace => "part the mounts from the machine's",
+            Step::ResolvConf => "put a resolv.conf in place",
+            Step::NameService => "hide the socket of a name service",
             Step::OpenTun => "open /dev/net/tun",
             Step::AttachTun => "create a TUN interface",
             Step::VnetHeader => "set the vnet header size of the TUN interface",
@@ -63,6 +74,7 @@ impl Step {
             Step::Interface => "set the TUN interface up",
             Step::Address => "give the TUN interface an address",
             Step::Route => "route through the TUN interface",
+            Step::PingGroup => "allow ping without privilege",
             Step::Sysctl => "set a network parameter of the namespace",
         }
     }

@@ -10,14 +10,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sched::CloneFlags;
+use nix::sys::signal::SigSet;
 
 use handfast_link::tun::sys;
 
-use super::descriptor::{receive_line, send_line};
+use super::descriptor::{receive, send};
 use super::error::{Failure, Step};
-use super::{Backend, NamespaceConfig, Ready};
+use super::{Backend, NamespaceConfig, Ready, Supervision, keeper, mounts};
 use crate::kernel_peer;
 use crate::netlink::{self, Family};
+
+const PING_GROUP_RANGE: &str = "/proc/sys/net/ipv4/ping_group_range";
 
 /// How long a kernel may take to put an address to use.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,9 +30,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// Its end is the end of the namespace. It needs no signal for that: whatever ends the parent, be
 /// it SIGKILL, closes the socket's other end.
+///
+/// It is in the process group of its parent, for a program must be and can only inherit that from
+/// it; signals to the group are none of its business.
 pub fn main() -> ExitCode {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
-    match run() {
+    let blocked = SigSet::all().thread_block().map_err(io::Error::from);
+    match blocked.and_then(|()| run()) {
         Ok(()) => ExitCode::SUCCESS,
         // So ends a parent that was killed.
         Err(e) if matches!(e.kind(), UnexpectedEof | ConnectionReset | BrokenPipe) => {
@@ -49,20 +56,23 @@ fn run() -> io::Result<()> {
         return Err(io::Error::other("started by handfast itself only"));
     }
     let control = UnixStream::from(stdin.as_fd().try_clone_to_owned()?);
-    let config: NamespaceConfig = serde_json::from_slice(&receive_line(&control)?.0)?;
+    let (config, mut descriptors): (NamespaceConfig, _) = receive(&control)?;
     let outcome = set_up(&config, begin);
-    let (answer, tun) = match outcome {
-        Ok((ready, tun)) => (Ok(ready), Some(tun)),
+    let (answer, device) = match outcome {
+        Ok((ready, device)) => (Ok(ready), Some(device)),
         Err(failure) => (Err(failure), None),
     };
-    let failed = answer.is_err();
-    let mut line = serde_json::to_vec::<Result<Ready, Failure>>(&answer)?;
-    line.push(b'\n');
-    send_line(&control, &line, tun.as_ref().map(AsFd::as_fd))?;
+    let descriptor: Vec<_> = device.iter().map(AsFd::as_fd).collect();
+    send(&control, &answer, &descriptor)?;
     // The interface must live exactly as long as the parent holds it.
-    drop(tun);
-    if failed {
+    drop(device);
+    if answer.is_err() {
         return Ok(());
+    }
+    if let Some(lifeline) = descriptors.pop()
+        && config.supervision != Supervision::None
+    {
+        keeper::start(config.supervision, lifeline)?;
     }
     kernel_peer::serve(BufReader::new(control.try_clone()?), control)
 }
@@ -71,7 +81,13 @@ fn set_up(config: &NamespaceConfig, begin: Instant) -> Result<(Ready, OwnedFd), 
     let at = |step| move |e| Failure::new(step, &e, "");
     let name = config.interface.as_str();
 
+    let mut shortfalls = Vec::new();
+
     let backend = unshare()?;
+    mounts::detach_from_machine()?;
+    if let Some(text) = &config.resolv_conf {
+        shortfalls.extend(mounts::own_resolver(text)?);
+    }
 
     let tun = sys::open_device().map_err(at(Step::OpenTun))?;
     let name =
@@ -111,6 +127,11 @@ fn set_up(config: &NamespaceConfig, begin: Instant) -> Result<(Ready, OwnedFd), 
             reachable(v6).map_err(refused)?;
         }
     }
+    if let Some(group) = config.ping_group {
+        let outcome = fs::write(PING_GROUP_RANGE, format!("{group} {group}"));
+        let refused = outcome.map_err(|e| Failure::new(Step::PingGroup, &e, PING_GROUP_RANGE));
+        shortfalls.extend(refused.err());
+    }
     for (path, value) in &config.sysctls {
         let refused = |e| Failure::new(Step::Sysctl, &e, format!("net/{path} = {value}"));
         fs::write(format!("/proc/sys/net/{path}"), value).map_err(refused)?;
@@ -120,6 +141,7 @@ fn set_up(config: &NamespaceConfig, begin: Instant) -> Result<(Ready, OwnedFd), 
         interface: name,
         index,
         offload: offload.bits(),
+        shortfalls,
         setup_micros: begin.elapsed().as_micros() as u64,
     };
     Ok((ready, tun))

@@ -2,34 +2,49 @@
 //! where the machine allows it, and gone with the process whatever ends that.
 //!
 //! The inside is a second process of this program ([`SUBCOMMAND`]), for `unshare` moves a whole
-//! process; it also does there what a [`Peer`] asks of the kernel's own TCP.
+//! process; it also does there what a [`Peer`] asks of the kernel's own TCP. A program can be started
+//! inside ([`Namespace::start`]): a third process, `init`, keeps watch over it and its descendants.
 
+mod descendants;
 mod descriptor;
 mod error;
+mod foreground;
+mod init;
 mod inside;
+mod keeper;
+mod mounts;
+mod program;
+mod signals;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 pub use error::{NamespaceError, Step};
+pub use init::main as init_main;
 pub use inside::main as inside_main;
+pub use keeper::INIT_SUBCOMMAND;
+pub use program::{Exit, Identity, Program, Running, StartError, Status};
+pub use signals::Signals;
 
+use handfast_link::Link;
+use handfast_link::tun::Tun;
 use handfast_link::tun::sys::Offload;
 
 use crate::kernel_peer::Peer;
 use crate::netlink::InterfaceAddress;
-use descriptor::{receive_line, send_line};
 use error::{Failure, diagnose};
+use program::Lifeline;
 
 /// The hidden subcommand under which this program is the worker: its `main` must then do nothing
 /// but call [`inside_main`].
@@ -52,6 +67,14 @@ pub struct NamespaceConfig {
     /// Parameters of the namespace, as path below `/proc/sys/net` and value, such as
     /// `("ipv4/tcp_congestion_control", "cubic")`.
     pub sysctls: Vec<(String, String)>,
+    /// What is to be read as `/etc/resolv.conf` inside. With it, the sockets by which daemons of the
+    /// machine resolve names (nscd, systemd-resolved, Avahi) are out of reach.
+    pub resolv_conf: Option<String>,
+    /// The group whose members may send ICMP echo requests without privilege
+    /// (`net.ipv4.ping_group_range`).
+    pub ping_group: Option<u32>,
+    /// How the processes of a program are kept together, if one is to be started.
+    pub supervision: Supervision,
     /// The program to be the worker; this one by default.
     #[serde(skip)]
     pub executable: PathBuf,
@@ -70,7 +93,33 @@ impl Default for NamespaceConfig {
             mtu: 1500,
             tx_queue_len: 10_000,
             sysctls: Vec::new(),
+            resolv_conf: None,
+            ping_group: None,
+            supervision: Supervision::None,
             executable: PathBuf::from("/proc/self/exe"),
+        }
+    }
+}
+
+/// How the processes of a program are kept together, so that all of them end with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Supervision {
+    /// No program will be started.
+    None,
+    /// The init process adopts orphans (`PR_SET_CHILD_SUBREAPER`), and finds descendants by /proc.
+    Subreaper,
+    /// A pid namespace with its own /proc; a subreaper where the machine refuses one.
+    PidNamespace,
+}
+
+impl Supervision {
+    /// Its name, as the init process is told.
+    fn name(self) -> &'static str {
+        match self {
+            Supervision::None => "none",
+            Supervision::Subreaper => "subreaper",
+            Supervision::PidNamespace => "pid-namespace",
         }
     }
 }
@@ -101,6 +150,8 @@ struct Ready {
     interface: String,
     index: u32,
     offload: u32,
+    /// What could not be had and is no obstacle.
+    shortfalls: Vec<Failure>,
     setup_micros: u64,
 }
 
@@ -114,6 +165,10 @@ pub struct Namespace {
     peer: Peer,
     tun: Option<OwnedFd>,
     ready: Ready,
+    mtu: u32,
+    /// To the init process; shared with the program at work.
+    lifeline: Arc<Lifeline>,
+    started: bool,
     create_time: Duration,
 }
 
@@ -128,6 +183,7 @@ impl Namespace {
             |step, error: io::Error| diagnose(&Failure::new(step, &error, error.to_string()));
         let spawned = Worker::spawn(config).map_err(|e| failed(Step::Spawn, e))?;
         let (mut worker, control) = spawned;
+        let (lifeline, theirs) = UnixStream::pair().map_err(|e| failed(Step::Spawn, e))?;
         let lost = |e: io::Error| {
             let text = match e.kind() {
                 io::ErrorKind::UnexpectedEof => "it ended without a word".to_owned(),
@@ -136,7 +192,7 @@ impl Namespace {
             };
             diagnose(&Failure::new(Step::Control, &io::Error::other(e), text))
         };
-        let (ready, tun) = introduce(&control, config).map_err(lost)?;
+        let (ready, tun) = introduce(&control, config, &theirs).map_err(lost)?;
         let ready = ready.map_err(|failure| {
             worker.end();
             diagnose(&failure)
@@ -147,6 +203,9 @@ impl Namespace {
             peer,
             tun,
             ready,
+            mtu: config.mtu,
+            lifeline: Arc::new(Lifeline(lifeline)),
+            started: false,
             create_time: begin.elapsed(),
         })
     }
@@ -155,6 +214,32 @@ impl Namespace {
     /// second time.
     pub fn take_tun(&mut self) -> Option<OwnedFd> {
         self.tun.take()
+    }
+
+    /// Our end of the interface as a link.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] when it has been taken; what the kernel refused.
+    pub fn take_link(&mut self) -> io::Result<Box<dyn Link>> {
+        let tun = self.tun.take().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(Tun::from_fd(tun, self.mtu)?))
+    }
+
+    /// Starts `program` inside; once for each namespace, made with a [`Supervision`]. The program
+    /// ends at the latest when the [`Running`] or this namespace is dropped, or this process ends.
+    ///
+    /// # Errors
+    /// Why it did not start. `signals` that came before are among the reasons.
+    pub fn start(
+        &mut self,
+        program: &Program,
+        signals: Option<Signals>,
+    ) -> Result<Running, StartError> {
+        if std::mem::replace(&mut self.started, true) {
+            let why = "one was started in this namespace before";
+            return Err(StartError::Failed(why.to_owned()));
+        }
+        Running::start(Arc::clone(&self.lifeline), program, signals)
     }
 
     /// The kernel's own TCP in the namespace. Clones of it may be used from any thread.
@@ -182,6 +267,11 @@ impl Namespace {
         Offload::from_bits(self.ready.offload)
     }
 
+    /// What the machine denied and a program can mostly do without, such as ping without privilege.
+    pub fn shortfalls(&self) -> Vec<NamespaceError> {
+        self.ready.shortfalls.iter().map(diagnose).collect()
+    }
+
     /// The process id of the worker, for `nsenter -t`.
     pub fn pid(&self) -> u32 {
         self.worker.0.id()
@@ -198,19 +288,25 @@ impl Namespace {
     }
 }
 
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // Before the worker: it would take the init process along, maybe not what is below it.
+        self.lifeline.end();
+    }
+}
+
 /// Sends the configuration and receives the outcome, with the TUN if there is one.
 #[allow(clippy::type_complexity)]
 fn introduce(
     control: &UnixStream,
     config: &NamespaceConfig,
+    lifeline: &UnixStream,
 ) -> io::Result<(Result<Ready, Failure>, Option<OwnedFd>)> {
-    let mut line = serde_json::to_vec(config)?;
-    line.push(b'\n');
-    send_line(control, &line, None)?;
+    descriptor::send(control, config, &[lifeline.as_fd()])?;
     control.set_read_timeout(Some(PATIENCE))?;
-    let (line, tun) = receive_line(control)?;
+    let (outcome, mut descriptors) = descriptor::receive::<Result<Ready, Failure>>(control)?;
     control.set_read_timeout(None)?;
-    let outcome: Result<_, _> = serde_json::from_slice(&line)?;
+    let tun = descriptors.pop();
     if outcome.is_ok() && tun.is_none() {
         return Err(io::Error::other("it sent no TUN"));
     }
@@ -230,9 +326,6 @@ impl Worker {
             .arg(SUBCOMMAND)
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
-            // An interrupt from the terminal is ours to take: the worker ends with us, and not
-            // before us in the middle of what we ask of it.
-            .process_group(0)
             .spawn()?;
         Ok((Worker(child), ours))
     }
