@@ -83,6 +83,7 @@ impl Engine {
         let config = InterfaceConfig {
             mtu: capabilities.mtu,
             gso_max: capabilities.gso_tcp,
+            gso_max_udp: capabilities.gso_udp,
             checksum_offload: capabilities.checksum,
             addresses: addresses.to_vec(),
             ..InterfaceConfig::default()

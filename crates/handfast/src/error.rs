@@ -1,7 +1,7 @@
 //! The stack's errors as `std::io::Error`s of the kind an application expects.
 
 use handfast_stack::udp::UdpError;
-use handfast_stack::{BindError, ConnectError};
+use handfast_stack::{BindError, ConnectError, ForeignError};
 use handfast_tcp::{ConnectionError, NetError, SendError};
 use std::io::{Error, ErrorKind};
 
@@ -61,6 +61,16 @@ pub(crate) fn from_udp(why: UdpError) -> Error {
         UdpError::Unreachable(NetError::PortUnreachable) => ErrorKind::ConnectionRefused,
         UdpError::Unreachable(NetError::NetworkUnreachable) => ErrorKind::NetworkUnreachable,
         UdpError::Unreachable(_) => ErrorKind::HostUnreachable,
+        _ => ErrorKind::InvalidInput,
+    };
+    Error::new(kind, why)
+}
+
+pub(crate) fn from_foreign(why: ForeignError) -> Error {
+    let kind = match why {
+        ForeignError::Closed => ErrorKind::NotConnected,
+        ForeignError::WouldBlock => ErrorKind::WouldBlock,
+        ForeignError::NoRoute => ErrorKind::NetworkUnreachable,
         _ => ErrorKind::InvalidInput,
     };
     Error::new(kind, why)

@@ -16,6 +16,7 @@
 
 mod engine;
 mod error;
+mod foreign_socket;
 #[cfg(feature = "host")]
 pub mod host;
 mod links;
@@ -30,6 +31,7 @@ mod udp_socket;
 mod waiters;
 
 pub use engine::{Engine, Environment, Next};
+pub use foreign_socket::ForeignSocket;
 #[cfg(feature = "host")]
 pub use host::Host;
 pub use metrics::Metric;

@@ -82,6 +82,7 @@ pub(crate) enum Work {
     SynReceived(u32),
     TimeWait(u32),
     Udp(u32),
+    Foreign,
 }
 
 #[derive(Debug)]

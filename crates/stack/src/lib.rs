@@ -20,6 +20,7 @@ mod budget;
 mod demux;
 mod error;
 mod foreign;
+mod foreign_socket;
 mod fragment;
 mod half_open;
 mod handshake;
@@ -48,7 +49,7 @@ mod udp_sockets;
 
 pub use address::{AddressPrefix, Attachment, IfaceId};
 pub use error::{BindError, ConnectError};
-pub use foreign::Foreign;
+pub use foreign::{Foreign, ForeignDatagram, ForeignEcho, ForeignError};
 pub use handshake::Handshake;
 pub use interface::{InterfaceConfig, InterfaceError};
 pub use listener::ListenOptions;

@@ -22,6 +22,8 @@ pub enum SocketKind {
     Udp,
     /// A socket for ICMP echo.
     Ping,
+    /// The socket of who stands in for other hosts.
+    Foreign,
     /// A TCP handshake that an application waits for.
     Handshake,
 }

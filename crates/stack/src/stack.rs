@@ -1,6 +1,6 @@
 use crate::address::{AddressPrefix, IfaceId};
 use crate::budget::Budget;
-use crate::foreign::ForeignQueue;
+use crate::foreign_socket::ForeignQueue;
 use crate::handshake::Claim;
 use crate::icmp::Identifiers;
 use crate::listener::Listeners;
@@ -188,6 +188,7 @@ impl Stack {
         if removed {
             self.network.routes.retain(|route| route.iface != id);
             self.udp.remove_interface(id);
+            self.budget.refund(self.foreign.remove_interface(id));
             let half_open = self.table.half_open.iter();
             let on_it = half_open
                 .filter(|(_, h)| h.iface == id)
@@ -449,6 +450,7 @@ impl Stack {
                 SocketKind::Ping if self.pings.is_live(id.index, id.generation) => {
                     self.pings.get_mut(id.index).map(|p| &mut p.events)
                 }
+                SocketKind::Foreign if self.foreign.is_live(id) => Some(&mut self.foreign.events),
                 _ => None,
             };
             if let Some(events) = events.map(core::mem::take)

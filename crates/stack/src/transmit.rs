@@ -106,6 +106,7 @@ impl Stack {
                 Work::SynReceived(index) => self.transmit_half_open(index, now, out),
                 Work::TimeWait(index) => self.transmit_time_wait(index, now, out),
                 Work::Udp(index) => self.transmit_udp(index, id, out),
+                Work::Foreign => self.transmit_foreign(id, out),
             };
             if has_more && let Some(iface) = self.network.interfaces.get_mut(id) {
                 iface.dirty.push_back(work);

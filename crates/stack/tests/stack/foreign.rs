@@ -3,8 +3,11 @@ use bytes::Bytes;
 use core::net::SocketAddr;
 use handfast_stack::icmp::Problem;
 use handfast_stack::udp::{Outbound, UdpError, UdpFamily, UdpOptions};
-use handfast_stack::{Foreign, PingEvent, Route};
-use handfast_tcp::{IcmpError, NetError};
+use handfast_stack::{
+    BindError, Foreign, ForeignDatagram, ForeignEcho, ForeignError, InterfaceConfig, PingEvent,
+    Route, SocketId,
+};
+use handfast_tcp::{IcmpError, NetError, Readiness};
 use handfast_wire::{Discard, Payload};
 
 /// B stands in for the rest of the world.
@@ -44,32 +47,29 @@ fn datagrams_to_others_are_taken_in_and_answered_in_their_name() {
         };
         ask(&mut net);
         assert_eq!(net.b.stack.metrics().discards(Discard::IpDestination), 1);
-        assert_eq!(net.b.stack.poll_foreign(), None);
-        net.b.stack.accept_foreign(100_000);
+        let foreign = net.b.stack.foreign_open(100_000).unwrap();
+        let again = net.b.stack.foreign_open(100_000);
+        assert_eq!(again, Err(BindError::AddressInUse));
+        assert_eq!(net.b.stack.foreign_receive(foreign), None);
         ask(&mut net);
-        let Some(Foreign::Datagram {
-            source,
-            destination,
-            payload,
-        }) = net.b.stack.poll_foreign()
-        else {
-            panic!("nothing came");
+        let event = net.b.events.remove(&foreign);
+        assert_eq!(event, Some(Readiness::READABLE));
+        let query = datagram(net.b.stack.foreign_receive(foreign));
+        assert_eq!(
+            (query.source.ip(), query.destination),
+            (net.a.address, remote)
+        );
+        assert_eq!(&query.payload.to_bytes()[..], b"query");
+        assert_eq!((query.segment_size, query.hop_limit), (0, 64));
+        let send = |net: &mut Pair, data: Vec<u8>| {
+            let mut answer = Foreign::from(answer_to(&query, data, 0));
+            net.b.stack.foreign_send(foreign, &mut answer).unwrap();
         };
-        assert_eq!((source.ip(), destination), (net.a.address, remote));
-        assert_eq!(&payload.to_bytes()[..], b"query");
-        assert!(net.b.stack.send_foreign(Foreign::Datagram {
-            source: remote,
-            destination: source,
-            payload: Payload::from(Bytes::from(vec![5; 3000])),
-        }));
-        net.exchange();
+        send(&mut net, vec![5; 3000]);
+        net.settle();
         // Cut into fragments, which nobody puts together here.
         assert!(net.a.stack.metrics().discards(Discard::IpFragment) >= 2);
-        assert!(net.b.stack.send_foreign(Foreign::Datagram {
-            source: remote,
-            destination: source,
-            payload: Payload::from(Bytes::from_static(b"answer")),
-        }));
+        send(&mut net, b"answer".to_vec());
         net.settle();
         let got = net.a.stack.udp_receive(id).unwrap();
         assert_eq!((got.remote, got.payload.len()), (remote, 6));
@@ -81,7 +81,7 @@ fn datagrams_to_others_are_taken_in_and_answered_in_their_name() {
 fn they_can_be_rejected_and_are_bounded() {
     for family in FAMILIES {
         let (mut net, remote) = world(family);
-        net.b.stack.accept_foreign(10_000);
+        let foreign = net.b.stack.foreign_open(10_000).unwrap();
         let id = net
             .a
             .stack
@@ -97,12 +97,14 @@ fn they_can_be_rejected_and_are_bounded() {
             net.settle();
         }
         assert!(net.b.stack.metrics().discards(Discard::UdpQueueFull) >= 85);
-        let first = net.b.stack.poll_foreign().unwrap();
-        assert!(net.b.stack.reject_foreign(&first, Problem::Port));
+        let first = net.b.stack.foreign_receive(foreign).unwrap();
+        assert!(net.b.stack.foreign_reject(&first, Problem::Port, None));
         net.settle();
         let refused = UdpError::Unreachable(NetError::PortUnreachable);
         assert_eq!(net.a.stack.udp_receive(id), Err(refused));
-        while net.b.stack.poll_foreign().is_some() {}
+        assert!(net.b.stack.usage().memory > 0);
+        assert!(net.b.stack.foreign_close(foreign));
+        assert_eq!(net.b.stack.foreign_receive(foreign), None);
         assert_eq!(net.b.stack.usage().memory, 0);
     }
 }
@@ -111,42 +113,222 @@ fn they_can_be_rejected_and_are_bounded() {
 fn pings_to_others_too() {
     for family in FAMILIES {
         let (mut net, remote) = world(family);
-        net.b.stack.accept_foreign(10_000);
+        let foreign = net.b.stack.foreign_open(10_000).unwrap();
         let id = net.a.stack.ping_open(remote.ip(), 0).unwrap();
         let data = || Payload::from(Bytes::from_static(b"data"));
         net.a.stack.ping_send(id, data(), net.now).unwrap();
         net.settle();
-        let Some(Foreign::Echo {
-            source,
-            destination,
-            echo,
-            payload,
-        }) = net.b.stack.poll_foreign()
-        else {
+        let Some(Foreign::Echo(request)) = net.b.stack.foreign_receive(foreign) else {
             panic!("nothing came");
         };
-        assert!(net.b.stack.send_foreign(Foreign::Echo {
-            source: destination,
-            destination: source,
-            echo,
-            payload,
-        }));
+        let mut reply = Foreign::Echo(ForeignEcho {
+            source: request.destination,
+            destination: request.source,
+            hop_limit: 33,
+            ..request
+        });
+        net.b.stack.foreign_send(foreign, &mut reply).unwrap();
         net.settle();
         assert!(matches!(
             net.a.stack.ping_receive(id),
-            Some(PingEvent::Reply { sequence: 0, .. })
+            Some(PingEvent::Reply {
+                sequence: 0,
+                hop_limit: 33,
+                ..
+            })
         ));
         net.a.stack.ping_send(id, data(), net.now).unwrap();
         net.settle();
-        let second = net.b.stack.poll_foreign().unwrap();
-        assert!(net.b.stack.reject_foreign(&second, Problem::Host));
+        let second = net.b.stack.foreign_receive(foreign).unwrap();
+        let router = match family {
+            Family::V4 => "198.51.100.7".parse().unwrap(),
+            Family::V6 => "2001:db8:7::7".parse().unwrap(),
+        };
+        assert!(
+            net.b
+                .stack
+                .foreign_reject(&second, Problem::Host, Some(router))
+        );
         net.settle();
         let Some(PingEvent::Error {
-            sequence: 1, error, ..
+            sequence: 1,
+            error,
+            reporter,
         }) = net.a.stack.ping_receive(id)
         else {
             panic!("no error");
         };
         assert_eq!(error, IcmpError::Soft(NetError::HostUnreachable));
+        assert_eq!(reporter, router);
+    }
+}
+
+#[test]
+fn several_of_one_size_stay_one_packet_both_ways() {
+    for family in FAMILIES {
+        for gso_max in [0, 65_535] {
+            let (mut net, remote) = world(family);
+            for end in [&mut net.a, &mut net.b] {
+                let config = InterfaceConfig {
+                    gso_max_udp: gso_max,
+                    addresses: end.stack.addresses(end.iface).collect(),
+                    ..InterfaceConfig::default()
+                };
+                end.stack.remove_interface(end.iface, net.now);
+                end.iface = end.stack.add_interface(config).unwrap();
+            }
+            let route = Route {
+                prefix: match family {
+                    Family::V4 => "0.0.0.0/0".parse().unwrap(),
+                    Family::V6 => "::/0".parse().unwrap(),
+                },
+                gateway: None,
+                iface: net.a.iface,
+                metric: 0,
+            };
+            net.a.stack.add_route(route, net.now).unwrap();
+            let foreign = net.b.stack.foreign_open(1 << 20).unwrap();
+            let options = UdpOptions::default();
+            let id = net.a.stack.udp_open(UdpFamily::Dual, options).unwrap();
+            let data: Vec<u8> = (0..10_500u32).map(|n| (n / 7) as u8).collect();
+            let mut train = Outbound {
+                to: Some(remote),
+                payload: Payload::from(Bytes::from(data.clone())),
+                segment_size: 1000,
+                ..Outbound::default()
+            };
+            net.a.stack.udp_send(id, &mut train, net.now).unwrap();
+            net.settle();
+            let first = datagram(net.b.stack.foreign_receive(foreign));
+            let source = first.source;
+            if gso_max > 0 {
+                assert_eq!(first.segment_size, 1000);
+                assert_eq!(&first.payload.to_bytes()[..], &data[..]);
+                assert_eq!(net.b.stack.foreign_receive(foreign), None);
+            } else {
+                assert_eq!((first.segment_size, first.payload.len()), (0, 1000));
+                let rest = core::iter::from_fn(|| net.b.stack.foreign_receive(foreign));
+                assert_eq!(rest.count(), 10);
+            }
+            // A hundred pieces are more than one packet takes.
+            let long: Vec<u8> = (0..50_000u32).map(|n| (n / 11) as u8).collect();
+            let mut back = Foreign::from(answer_to(&first, long.clone(), 500));
+            let before = net
+                .b
+                .stack
+                .interface_metrics(net.b.iface)
+                .unwrap()
+                .packets_out;
+            net.b.stack.foreign_send(foreign, &mut back).unwrap();
+            net.settle();
+            let sent = net
+                .b
+                .stack
+                .interface_metrics(net.b.iface)
+                .unwrap()
+                .packets_out
+                - before;
+            assert_eq!(sent, if gso_max > 0 { 2 } else { 100 });
+            let mut got = Vec::new();
+            for _ in 0..100 {
+                let piece = net.a.stack.udp_receive(id).unwrap();
+                assert_eq!((piece.remote, piece.payload.len()), (remote, 500));
+                got.extend_from_slice(&piece.payload.to_bytes());
+            }
+            assert_eq!(got, long);
+            assert_eq!(source.ip(), net.a.address);
+            assert_eq!(net.b.stack.usage().memory, 0);
+        }
+    }
+}
+
+#[test]
+fn a_full_way_out_pushes_back_and_says_when_there_is_room() {
+    for family in FAMILIES {
+        let (mut net, remote) = world(family);
+        let foreign = net.b.stack.foreign_open(10_000).unwrap();
+        let to = SocketAddr::new(net.a.address, 9);
+        let packet = || {
+            Foreign::from(ForeignDatagram {
+                source: remote,
+                destination: to,
+                payload: Payload::from(Bytes::from(vec![0; 744])),
+                segment_size: 0,
+                hop_limit: 0,
+                traffic_class: 0,
+            })
+        };
+        let mut sent = 0;
+        let mut last = packet();
+        while net.b.stack.foreign_send(foreign, &mut last).is_ok() {
+            sent += 1;
+            last = packet();
+        }
+        assert_eq!(sent, 10);
+        let refused = net.b.stack.foreign_send(foreign, &mut last);
+        assert_eq!(refused, Err(ForeignError::WouldBlock));
+        assert_eq!(last, packet());
+        net.settle();
+        let event = net.b.events.remove(&foreign);
+        assert_eq!(event, Some(Readiness::WRITABLE));
+        assert_eq!(net.b.stack.foreign_send(foreign, &mut last), Ok(()));
+        assert_eq!(net.a.stack.metrics().discards(Discard::UdpPort), 10);
+        // An interface takes with it what waited for it.
+        net.b.stack.remove_interface(net.b.iface, net.now);
+        assert_eq!(net.b.stack.usage().memory, 0);
+        let nowhere = net.b.stack.foreign_send(foreign, &mut packet());
+        assert_eq!(nowhere, Err(ForeignError::NoRoute));
+    }
+}
+
+#[test]
+fn what_can_never_be_sent_is_refused() {
+    let (mut net, remote) = world(Family::V4);
+    let foreign = net.b.stack.foreign_open(1 << 20).unwrap();
+    let to = SocketAddr::new(net.a.address, 9);
+    let mut send = |id: SocketId, source: SocketAddr, len: usize, segment_size: u16| {
+        let packet = ForeignDatagram {
+            source,
+            destination: to,
+            payload: Payload::from(Bytes::from(vec![0; len])),
+            segment_size,
+            hop_limit: 0,
+            traffic_class: 0,
+        };
+        net.b.stack.foreign_send(id, &mut packet.into())
+    };
+    assert_eq!(send(foreign, remote, 65_508, 0), Err(ForeignError::TooBig));
+    assert_eq!(send(foreign, remote, 3000, 1473), Err(ForeignError::TooBig));
+    assert_eq!(send(foreign, remote, 3000, 1472), Ok(()));
+    assert_eq!(send(foreign, remote, 65_507, 0), Ok(()));
+    let v6 = "[2001:db8::1]:1".parse().unwrap();
+    assert_eq!(send(foreign, v6, 1, 0), Err(ForeignError::Family));
+    net.b.stack.foreign_close(foreign);
+    let mut any = Foreign::from(ForeignEcho {
+        source: remote.ip(),
+        destination: net.a.address,
+        echo: Default::default(),
+        payload: Payload::new(),
+        hop_limit: 0,
+    });
+    let closed = net.b.stack.foreign_send(foreign, &mut any);
+    assert_eq!(closed, Err(ForeignError::Closed));
+}
+
+fn datagram(received: Option<Foreign>) -> ForeignDatagram {
+    match received {
+        Some(Foreign::Datagram(datagram)) => datagram,
+        other => panic!("no datagram but {other:?}"),
+    }
+}
+
+fn answer_to(query: &ForeignDatagram, data: Vec<u8>, segment_size: u16) -> ForeignDatagram {
+    ForeignDatagram {
+        source: query.destination,
+        destination: query.source,
+        payload: Payload::from(Bytes::from(data)),
+        segment_size,
+        hop_limit: 0,
+        traffic_class: 0,
     }
 }
