@@ -12,6 +12,8 @@ pub mod namespace;
 #[cfg(target_os = "linux")]
 pub mod netlink;
 #[cfg(target_os = "linux")]
+pub mod recording;
+#[cfg(target_os = "linux")]
 pub mod run;
 pub mod size;
 #[cfg(target_os = "linux")]

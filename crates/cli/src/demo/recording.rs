@@ -1,23 +1,23 @@
 //! What is seen of the packets: the log that ladders are drawn from, the capture file, discards.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use handfast::State;
 use handfast::stack::TraceEvent;
-use handfast::wire::{Batch, Discard};
+use handfast::wire::Batch;
 use handfast_link::observed::Observed;
 use handfast_link::{Capabilities, Link, Source};
 use handfast_trace::ladder::{Ladder, Row, RowKind};
-use handfast_trace::pcapng::WriterOptions;
-use handfast_trace::{Event, LadderOptions, Recorder, Side, StateChange};
+use handfast_trace::{Event, LadderOptions, Recorder, Side};
+
+use crate::recording::{self, Reason};
 
 /// How long an end may take to come to rest after the last octet.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,13 +28,9 @@ const NAME: &str = "handfast-demo";
 /// All that is recorded.
 #[derive(Clone, Default)]
 pub(super) struct Recording {
-    recorder: Recorder,
+    seen: recording::Recording,
     is_on: Arc<AtomicBool>,
-    discards: Arc<Mutex<BTreeMap<Reason, u64>>>,
 }
-
-/// Why a packet was thrown away, in words, and where the rule stands.
-type Reason = (&'static str, &'static str);
 
 /// A capture being written.
 #[derive(Debug)]
@@ -48,7 +44,7 @@ impl Recording {
     pub(super) fn watch<L: Link>(&self, link: L) -> Switched<L> {
         Switched {
             link: Observed::new(link, None),
-            recorder: self.recorder.clone(),
+            recorder: self.seen.recorder().clone(),
             wanted: Arc::clone(&self.is_on),
             is_on: false,
         }
@@ -56,24 +52,7 @@ impl Recording {
 
     /// Takes what a stack tells: states, always; discards.
     pub(super) fn sink(&self) -> impl FnMut(TraceEvent) + Send + use<> {
-        let recording = self.clone();
-        move |event| match event {
-            TraceEvent::State {
-                at,
-                local,
-                remote,
-                from,
-                to,
-            } => recording.recorder.state_change(StateChange {
-                at,
-                local,
-                remote,
-                from,
-                to,
-            }),
-            TraceEvent::Discard { reason, .. } => recording.discarded(reason),
-            _ => {}
-        }
+        self.seen.sink()
     }
 
     /// Records packets from now on, or no more.
@@ -98,16 +77,7 @@ impl Recording {
                  write to with --out DIR"
             )
         })?;
-        let since_1970 = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let since_zero = Duration::from_nanos(now.as_nanos());
-        let epoch = since_1970.saturating_sub(since_zero);
-        let options = WriterOptions {
-            epoch: handfast_base::Duration::from_nanos(epoch.as_nanos() as u64),
-            ..WriterOptions::default()
-        };
-        if let Err(e) = self.recorder.capture(file, options) {
+        if let Err(e) = self.seen.capture(file, now) {
             return Err(not_written(&path, &e));
         }
         Ok(Capture { path, packets: 0 })
@@ -118,11 +88,11 @@ impl Recording {
     /// # Errors
     /// The first error of writing, in one line with a fix.
     pub(super) fn finish(&self, capture: &mut Capture) -> Result<usize, String> {
-        capture.packets = self.recorder.with_log(|log| {
+        capture.packets = self.seen.recorder().with_log(|log| {
             let segment = |e: &&Event| !matches!(e, Event::State(_));
             log.events().filter(segment).count()
         });
-        match self.recorder.finish() {
+        match self.seen.recorder().finish() {
             Ok(()) => Ok(capture.packets),
             Err(e) => Err(not_written(&capture.path, &e)),
         }
@@ -153,7 +123,7 @@ impl Recording {
         server: SocketAddr,
         options: &LadderOptions,
     ) -> Option<(Ladder, u64)> {
-        self.recorder.with_log(|log| {
+        self.seen.recorder().with_log(|log| {
             let all = log.connections();
             let wanted =
                 |c: &&handfast_trace::ConnectionSummary| (c.left, c.right) == (client, server);
@@ -165,17 +135,7 @@ impl Recording {
 
     /// Why packets were thrown away: in words, the source of the rule, and how many.
     pub(super) fn discards(&self) -> Vec<(Reason, u64)> {
-        let discards = self.lock_discards();
-        discards.iter().map(|(reason, n)| (*reason, *n)).collect()
-    }
-
-    fn discarded(&self, reason: Discard) {
-        let reason = (reason.text(), reason.source());
-        *self.lock_discards().entry(reason).or_default() += 1;
-    }
-
-    fn lock_discards(&self) -> MutexGuard<'_, BTreeMap<Reason, u64>> {
-        self.discards.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.discards()
     }
 }
 
