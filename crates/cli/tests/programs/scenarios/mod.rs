@@ -1,5 +1,12 @@
 //! What is run, and the account of what was not.
 
+mod crowd;
+mod ends;
+mod file_transfer;
+mod mail;
+mod network;
+mod published;
+mod remote;
 mod web;
 
 use std::process::ExitCode;
@@ -52,7 +59,16 @@ impl Scenario {
     }
 }
 
-const ALL: &[&[Scenario]] = &[web::SCENARIOS];
+const ALL: &[&[Scenario]] = &[
+    web::SCENARIOS,
+    remote::SCENARIOS,
+    file_transfer::SCENARIOS,
+    mail::SCENARIOS,
+    network::SCENARIOS,
+    published::SCENARIOS,
+    crowd::SCENARIOS,
+    ends::SCENARIOS,
+];
 
 /// Runs what the arguments choose, as the test programs of this house do.
 pub(crate) fn main() -> ExitCode {
@@ -61,10 +77,15 @@ pub(crate) fn main() -> ExitCode {
         Ok("all") => true,
         Ok(other) => panic!("HANDFAST_REQUIRE={other}: all, or not set"),
     };
+    let arguments = Arguments::from_args();
+    let chosen = |name: &str| {
+        let filter = arguments.filter.as_ref();
+        filter.is_none_or(|filter| name.contains(filter))
+    };
     let mut left_out = Vec::new();
     let trial = |&scenario: &Scenario| {
         let obstacle = scenario.obstacle();
-        if let Some(obstacle) = &obstacle {
+        if let Some(obstacle) = obstacle.as_ref().filter(|_| chosen(scenario.name)) {
             left_out.push(format!("{}: {obstacle}", scenario.name));
         }
         let ignored = obstacle.is_some() && !require_all;
@@ -78,7 +99,7 @@ pub(crate) fn main() -> ExitCode {
         Trial::test(scenario.name, run).with_ignored_flag(ignored)
     };
     let trials = ALL.iter().copied().flatten().map(trial).collect();
-    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    let conclusion = libtest_mimic::run(&arguments, trials);
     if !left_out.is_empty() {
         eprintln!("SKIPPED {} scenarios:", left_out.len());
     }
@@ -92,11 +113,16 @@ pub(crate) fn main() -> ExitCode {
 fn size(variable: &str, default: u64) -> u64 {
     match std::env::var(variable) {
         Err(_) => default,
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable}={text}: a number")),
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable}={text}: a number")),
     }
 }
 
 fn rate(what: &str, octets: u64, took: Duration) {
     let mib = octets as f64 / f64::from(1 << 20);
-    eprintln!("{what}: {mib:.0} MiB in {took:.2?}, {:.0} MiB/s", mib / took.as_secs_f64());
+    eprintln!(
+        "{what}: {mib:.0} MiB in {took:.2?}, {:.0} MiB/s",
+        mib / took.as_secs_f64()
+    );
 }

@@ -15,15 +15,44 @@ const CURL: (&str, &str) = ("curl", "curl");
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("web_curl_over_both_families", &[NGINX, CURL], both_families),
-    Scenario::new("web_curl_over_tls", &[NGINX, CURL, ("openssl", "openssl")], tls),
+    Scenario::new(
+        "web_curl_over_tls",
+        &[NGINX, CURL, ("openssl", "openssl")],
+        tls,
+    ),
     Scenario::new("web_curl_many_at_once", &[NGINX, CURL], many_at_once),
-    Scenario::new("web_curl_learns_of_refusal_and_silence", &[CURL], refusal_and_silence),
-    Scenario::new("web_curl_falls_back_to_the_family_that_answers", &[NGINX, CURL], happy_eyeballs),
-    Scenario::new("web_wget_mirrors_a_site", &[NGINX, ("wget", "wget")], mirror),
+    Scenario::new(
+        "web_curl_learns_of_refusal_and_silence",
+        &[CURL],
+        refusal_and_silence,
+    ),
+    Scenario::new(
+        "web_curl_falls_back_to_the_family_that_answers",
+        &[NGINX, CURL],
+        happy_eyeballs,
+    ),
+    Scenario::new(
+        "web_wget_mirrors_a_site",
+        &[NGINX, ("wget", "wget")],
+        mirror,
+    ),
     Scenario::new("web_node_fetches", &[NGINX, ("node", "nodejs")], node),
-    Scenario::new("web_python_fetches", &[NGINX, ("python3", "python3")], python),
-    Scenario::new("web_down_and_up_with_equal_hashes", &[NGINX, CURL], down_and_up),
-    Scenario::new("web_down_and_up_over_a_bad_link", &[NGINX, CURL], over_a_bad_link).ours(),
+    Scenario::new(
+        "web_python_fetches",
+        &[NGINX, ("python3", "python3")],
+        python,
+    ),
+    Scenario::new(
+        "web_down_and_up_with_equal_hashes",
+        &[NGINX, CURL],
+        down_and_up,
+    ),
+    Scenario::new(
+        "web_down_and_up_over_a_bad_link",
+        &[NGINX, CURL],
+        over_a_bad_link,
+    )
+    .ours(),
 ];
 
 /// nginx at port 80, and with a certificate at 443; takes files by PUT below `/put/`.
@@ -126,7 +155,16 @@ fn many_at_once(world: &World) {
         fs::write(page, format!("page {n}\n")).unwrap();
     }
     let url = format!("http://web.{ZONE}/[0-199].html");
-    let argv = ["curl", "-sS", "--parallel", "--parallel-max", "50", &url, "-o", "#1.page"];
+    let argv = [
+        "curl",
+        "-sS",
+        "--parallel",
+        "--parallel-max",
+        "50",
+        &url,
+        "-o",
+        "#1.page",
+    ];
     world.run(&argv).output();
     for n in 0..200 {
         let page = fs::read_to_string(world.path(&format!("{n}.page"))).unwrap();
@@ -143,7 +181,10 @@ fn refusal_and_silence(world: &World) {
         let run = world.run(&["curl", "-sS", "--connect-timeout", "20", &url]);
         let end = run.finish(Duration::from_secs(60)).ended(COULD_NOT_CONNECT);
         assert!(end.took < Duration::from_secs(10), "{end:?}");
-        assert!(end.errors.contains("refused") || end.errors.contains("connect"), "{end:?}");
+        assert!(
+            end.errors.contains("refused") || end.errors.contains("connect"),
+            "{end:?}"
+        );
     }
     let url = format!("http://nowhere.{ZONE}/");
     let run = world.run(&["curl", "-sS", "--connect-timeout", "1", &url]);
@@ -179,7 +220,17 @@ fn mirror(world: &World) {
     }
     fs::write(www.join("index.html"), links).unwrap();
     let url = format!("http://web.{ZONE}/");
-    world.run(&["wget", "--quiet", "--recursive", "--no-host-directories", "-P", "copy", &url]).output();
+    world
+        .run(&[
+            "wget",
+            "--quiet",
+            "--recursive",
+            "--no-host-directories",
+            "-P",
+            "copy",
+            &url,
+        ])
+        .output();
     let copy = world.path("copy");
     for chapter in 0..10 {
         for page in 0..20 {
@@ -225,7 +276,12 @@ fn transfer(world: &World, octets: u64, flags: &[&str]) {
     let _site = Site::start(world);
     let hash = put_seeded(world, "www/seeded", octets);
     let url = format!("http://web.{ZONE}");
-    let hash_of = |text: String| text.split_whitespace().next().unwrap_or_default().to_owned();
+    let hash_of = |text: String| {
+        text.split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
     let limit = Duration::from_secs(600);
 
     let script = "curl -sSf $0/seeded | sha256sum";
@@ -239,6 +295,12 @@ fn transfer(world: &World, octets: u64, flags: &[&str]) {
     let up = run.finish(limit);
     super::rate("down and up at once", octets, up.took);
     up.good();
-    let stored = world.command("sha256sum").arg(world.outside("www/put/seeded")).output();
-    assert_eq!(hash_of(String::from_utf8(stored.unwrap().stdout).unwrap()), hash);
+    let stored = world
+        .command("sha256sum")
+        .arg(world.outside("www/put/seeded"))
+        .output();
+    assert_eq!(
+        hash_of(String::from_utf8(stored.unwrap().stdout).unwrap()),
+        hash
+    );
 }

@@ -152,6 +152,11 @@ impl World {
         path
     }
 
+    /// The program under test.
+    pub(crate) fn handfast(&self) -> PathBuf {
+        self.place.program()
+    }
+
     /// Gives a path to the user.
     pub(crate) fn own(&self, path: &Path) {
         if is_root() {
@@ -161,7 +166,11 @@ impl World {
 
     /// What the user of the programs is called.
     pub(crate) fn user(&self) -> String {
-        let out = self.by_user(Command::new("id")).arg("-un").output().unwrap();
+        let out = self
+            .by_user(Command::new("id"))
+            .arg("-un")
+            .output()
+            .unwrap();
         String::from_utf8(out.stdout).unwrap().trim().to_owned()
     }
 
@@ -183,8 +192,15 @@ impl World {
     /// Starts a server and waits until it accepts connections at `address`.
     pub(crate) fn serve(&self, mut command: Command, address: SocketAddr) -> Server {
         let name = command.get_args().nth(2).unwrap().to_owned();
-        let log = self.outside(&format!("{}.log", Path::new(&name).file_name().unwrap().display()));
-        let out = fs::File::options().create(true).append(true).open(&log).unwrap();
+        let log = self.outside(&format!(
+            "{}.log",
+            Path::new(&name).file_name().unwrap().display()
+        ));
+        let out = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
         let mut child = command
             .stdin(Stdio::null())
             .stdout(out.try_clone().unwrap())
@@ -229,14 +245,23 @@ impl World {
 
     /// Files in `/etc` as programs of this world see them.
     fn cover_etc(&self) {
-        let user = format!("handfast-test:x:{NOBODY}:{NOBODY}::{}:/bin/sh\n", self.path("").display());
+        let user = format!(
+            "handfast-test:x:{NOBODY}:{NOBODY}::{}:/bin/sh\n",
+            self.path("").display()
+        );
         let also = |file: &str, line: &str| fs::read_to_string(file).unwrap_or_default() + line;
         for (file, contents) in [
             ("/etc/resolv.conf", format!("nameserver {NAME_SERVER}\n")),
             ("/etc/nsswitch.conf", "hosts: files dns\n".to_owned()),
-            ("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n".to_owned()),
+            (
+                "/etc/hosts",
+                "127.0.0.1 localhost\n::1 localhost\n".to_owned(),
+            ),
             ("/etc/passwd", also("/etc/passwd", &user)),
-            ("/etc/group", also("/etc/group", &format!("handfast-test:x:{NOBODY}:\n"))),
+            (
+                "/etc/group",
+                also("/etc/group", &format!("handfast-test:x:{NOBODY}:\n")),
+            ),
         ] {
             let ours = self.place.path.join(Path::new(file).file_name().unwrap());
             fs::write(&ours, contents).unwrap();
@@ -262,6 +287,7 @@ impl World {
             .env_clear()
             .env("PATH", PATH)
             .env("HOME", self.path(""))
+            .env("TMPDIR", self.path(""))
             .env("LANG", "C.UTF-8")
             .env(MARK, &self.mark);
         front
@@ -270,15 +296,19 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        within(Duration::from_secs(30), "a world's processes to end", || {
-            let processes = self.processes();
-            for &(pid, _) in &processes {
-                if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
-                    let _ = kill_process(pid, Signal::KILL);
+        within(
+            Duration::from_secs(30),
+            "a world's processes to end",
+            || {
+                let processes = self.processes();
+                for &(pid, _) in &processes {
+                    if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+                        let _ = kill_process(pid, Signal::KILL);
+                    }
                 }
-            }
-            processes.is_empty()
-        });
+                processes.is_empty()
+            },
+        );
     }
 }
 

@@ -50,7 +50,9 @@ fn addresses(name: &str) -> Option<Vec<IpAddr>> {
         "nowhere" => vec![NOWHERE.into()],
         // IPv6 first, which nobody answers: programs shall still get through by IPv4.
         "half" => vec![SERVER.into(), "2001:db8:78::1".parse().expect("a literal")],
-        "many" => (1..=100).map(|n| Ipv4Addr::new(198, 51, 100, n).into()).collect(),
+        "many" => (1..=100)
+            .map(|n| Ipv4Addr::new(198, 51, 100, n).into())
+            .collect(),
         _ => vec![SERVER.into(), SERVER6.into()],
     })
 }

@@ -72,7 +72,7 @@ impl<'w> Run<'w> {
     }
 
     pub(crate) fn start(self) -> Running {
-        let handfast = self.world.place.program();
+        let handfast = self.world.handfast();
         let front: &[&str] = match Runner::chosen() {
             Runner::Handfast => &[handfast.to_str().unwrap(), "run"],
             Runner::Direct => &[],
@@ -92,19 +92,7 @@ impl<'w> Run<'w> {
         command.args(&words[1..]);
         // Hears Ctrl-C even where the tests do not, and alone.
         command.process_group(0);
-        let mut child = command
-            .stdin(self.input)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        Running {
-            input: child.stdin.take(),
-            output: Stream::new(child.stdout.take().unwrap()),
-            errors: Stream::new(child.stderr.take().unwrap()),
-            child,
-            command: words.join(" "),
-        }
+        Running::start(command.stdin(self.input))
     }
 
     /// Runs it to its end.
@@ -128,6 +116,24 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Starts a command whose standard input is chosen already.
+    pub(crate) fn start(command: &mut Command) -> Running {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+        Running {
+            input: child.stdin.take(),
+            output: Stream::new(child.stdout.take().unwrap()),
+            errors: Stream::new(child.stderr.take().unwrap()),
+            child,
+            command: words.join(" "),
+        }
+    }
+
     /// The runner's process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
