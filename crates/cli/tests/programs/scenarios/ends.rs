@@ -192,7 +192,7 @@ fn blocks(path: &Path) -> usize {
 }
 
 /// In the midst of a download that takes very long; the program's output so far says so.
-fn amid_a_transfer<'w>(world: &'w World, reports: &Reports) -> Running {
+fn amid_a_transfer(world: &World, reports: &Reports) -> Running {
     let url = format!("http://web.{ZONE}/large");
     let script = "curl -s --limit-rate 1M $0 | { head -c 100000 | wc -c; cat > rest; }";
     let run = world.run(&["sh", "-c", script, &url]);

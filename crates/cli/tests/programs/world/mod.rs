@@ -8,14 +8,14 @@ mod service;
 use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use nix::mount::MsFlags;
+use nix::mount::{MntFlags, MsFlags, umount2};
 use nix::sched::{CloneFlags, unshare};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -54,6 +54,8 @@ route add ::/0 via 2001:db8:77::fe dev out
 
 /// In the environment of whatever runs in a world; its value names the world.
 const MARK: &str = "HANDFAST_TEST_WORLD";
+
+const TMP: &str = "/tmp";
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 
@@ -130,6 +132,7 @@ impl World {
         fs::create_dir(world.path("")).unwrap();
         fs::create_dir(world.outside("")).unwrap();
         world.own(&world.path(""));
+        world.cover_tmp();
         world.cover_etc();
         world
     }
@@ -243,6 +246,18 @@ impl World {
         table.lines().filter_map(name).collect()
     }
 
+    /// A `/tmp` of this world's own, in which the place itself is still where it was.
+    fn cover_tmp(&self) {
+        let Ok(name) = self.place.path.strip_prefix(TMP) else {
+            return;
+        };
+        let ours = self.place.path.join("tmp");
+        fs::create_dir_all(ours.join(name)).unwrap();
+        fs::set_permissions(&ours, fs::Permissions::from_mode(0o1777)).unwrap();
+        bind(&self.place.path, &ours.join(name), MsFlags::MS_REC);
+        bind(&ours, Path::new(TMP), MsFlags::MS_REC);
+    }
+
     /// Files in `/etc` as programs of this world see them.
     fn cover_etc(&self) {
         let user = format!(
@@ -309,6 +324,10 @@ impl Drop for World {
                 processes.is_empty()
             },
         );
+        if self.place.path.starts_with(TMP) {
+            // The place is to be removed from the machine's own.
+            let _ = umount2(TMP, MntFlags::MNT_DETACH);
+        }
     }
 }
 
