@@ -174,7 +174,19 @@ impl TcpStream {
     /// # Errors
     /// `NotConnected` when the socket is gone.
     pub async fn ready(&self, wanted: Readiness) -> io::Result<Readiness> {
-        poll_fn(|cx| self.0.poll_ready(cx, wanted)).await
+        poll_fn(|cx| self.poll_ready(cx, wanted)).await
+    }
+
+    /// As [`ready`](TcpStream::ready), by hand.
+    ///
+    /// # Errors
+    /// `NotConnected` when the socket is gone.
+    pub fn poll_ready(
+        &self,
+        cx: &mut Context<'_>,
+        wanted: Readiness,
+    ) -> Poll<io::Result<Readiness>> {
+        self.0.poll_ready(cx, wanted)
     }
 
     /// Waits until [`try_read`](TcpStream::try_read) has something to tell.

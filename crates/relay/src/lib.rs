@@ -4,3 +4,20 @@
 //! stack's own TCP and carried on by a socket of the machine's, accepted only once the destination
 //! has answered.
 #![forbid(unsafe_code)]
+
+mod event;
+mod limits;
+mod outbound;
+mod policy;
+mod relay;
+mod rule;
+mod tcp;
+
+pub use event::{End, Opened, Refusal, RelayEvent, RelayObserver, TcpReport};
+pub use limits::{Limits, raise_descriptor_limit};
+pub use outbound::{Credentials, Direct, Outbound};
+pub use policy::{Denial, Policy, Verdict};
+pub use relay::{Relay, RelayBuilder};
+pub use rule::{Rule, RuleError};
+
+pub(crate) use relay::Shared;
