@@ -5,13 +5,16 @@
 //! has answered.
 #![forbid(unsafe_code)]
 
+pub mod dns;
 mod event;
 mod limits;
 mod outbound;
+pub mod ping;
 mod policy;
 mod relay;
 mod rule;
 mod tcp;
+pub mod udp;
 
 pub use event::{End, Opened, Refusal, RelayEvent, RelayObserver, TcpReport};
 pub use limits::{Limits, raise_descriptor_limit};
