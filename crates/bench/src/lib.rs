@@ -1,9 +1,12 @@
 //! What the benchmarks of handfast share: a clock that is read outside the timed part, medians,
-//! and two stacks joined in memory.
+//! two stacks joined in memory, and a load that a program puts on whatever carries it.
 
 pub mod floor;
+pub mod load;
 pub mod memory;
 pub mod namespace;
+pub mod processor;
+pub mod relays;
 pub mod smoltcp_pair;
 
 use std::time::Instant;

@@ -11,8 +11,8 @@ pub const STACK: &str = "10.8.0.2";
 
 const MARK: &str = "HANDFAST_BENCH_NAMESPACE";
 
-/// Runs `work` in a network namespace of its own, by starting this program again under
-/// `unshare -n`; root is needed.
+/// Runs `work` in a network and a mount namespace of its own, by starting this program again
+/// under `unshare -n -m`; root is needed.
 pub fn run(work: impl FnOnce() -> io::Result<()>) -> ExitCode {
     if std::env::var_os(MARK).is_some() {
         return match work() {
@@ -26,7 +26,7 @@ pub fn run(work: impl FnOnce() -> io::Result<()>) -> ExitCode {
     let status = std::env::current_exe().and_then(|exe| {
         let arguments = std::env::args_os().skip(1);
         Command::new("unshare")
-            .arg("-n")
+            .args(["-n", "-m"])
             .arg(exe)
             .args(arguments)
             .env(MARK, "1")
