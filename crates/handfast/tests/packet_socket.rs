@@ -6,6 +6,7 @@ use handfast::link::observed::Observed;
 use handfast::link::packet::{self, MacAddress};
 use handfast::wire::{IpHeader, Observation, Observer, Packet};
 use handfast::{Host, TcpListener, TcpStream};
+use rustix::net::sockopt;
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr};
@@ -78,19 +79,26 @@ impl Largest {
     }
 }
 
+/// The default of `net.core.rmem_max`.
+const SMALL: Option<usize> = Some(212_992);
+
 fn inside() {
     ip("link set lo up");
     ip("link add near type veth peer name far");
     ip("link set far arp off");
     ip("addr add 10.77.0.2/24 dev far");
     ip("-6 addr add fd77::2/64 dev far nodad");
-    for mtu in [1500, 65_520] {
+    for (mtu, buffer) in [(1500, None), (1500, SMALL), (65_520, None), (65_520, SMALL)] {
         for end in ["near", "far"] {
             ip(&format!("link set {end} mtu {mtu} up"));
         }
         let (index, near) = interface("near");
         let (_, far) = interface("far");
         let fd = packet::sys::open(index).unwrap();
+        if let Some(buffer) = buffer {
+            sockopt::set_socket_recv_buffer_size(&fd, buffer).unwrap();
+            println!("with the buffer that an ordinary machine leaves a socket:");
+        }
         let link = packet::from_fd(fd, mtu, near, far).unwrap();
         let largest = Largest::default();
         let link = Observed::new(link, Some(Box::new(largest.clone())));

@@ -1,6 +1,7 @@
 //! Tests that need a network namespace of their own.
 
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Set in the child that runs a test's body.
 const INSIDE: &str = "HANDFAST_TEST_NAMESPACE";
@@ -47,4 +48,19 @@ fn available(needs: &str) -> Option<&'static str> {
 pub(crate) fn ip(arguments: &str) {
     let status = Command::new("ip").args(arguments.split(' ')).status();
     assert!(status.unwrap().success(), "ip {arguments}");
+}
+
+/// Waits until what `ip` with these arguments shows is as wanted: an address is usable, and a queue
+/// takes packets, some time after the command that asked for it has returned.
+pub(crate) fn wait(arguments: &str, wanted: impl Fn(&str) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let shown = Command::new("ip").args(arguments.split(' ')).output();
+        let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
+        if wanted(&shown) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "ip {arguments}: {shown}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }

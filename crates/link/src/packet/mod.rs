@@ -8,22 +8,28 @@
 //! The near end is up and has no addresses, with IPv6 disabled; the far end has `IFF_NOARP`, the
 //! addresses and the routes. With `IFF_NOARP` the kernel addresses what it sends to the far end's
 //! own MAC address, so that the kernel behind the near end takes it for somebody else's and leaves
-//! it alone. The Ethernet headers are put on and taken off here: to the stack it is a link of IP
+//! it alone. A kernel throws away what it sends before the carrier is seen, which is some time after
+//! both ends are up: wait for the far end's operational state. The Ethernet headers are put on and taken off here: to the stack it is a link of IP
 //! packets.
 //!
-//! A super-segment crosses in one system call each way (`PACKET_VNET_HDR`). Like a TUN device a packet
-//! socket never pushes back on the kernel: what finds no room is [dropped](PacketSocket::dropped).
+//! A super-segment crosses whole both ways (`PACKET_VNET_HDR`). Like a TUN device a packet socket never
+//! pushes back on the kernel: what finds no room is [dropped](PacketSocket::dropped). Where the
+//! machine's limits leave a socket a small buffer, in which six super-segments are too many, the
+//! kernel puts what arrives into a ring of 240 slots instead.
 
+mod ring;
 pub mod sys;
 #[cfg(test)]
 mod tests;
 
 pub use crate::queue::QueueCounters as PacketCounters;
 
-use crate::queue::{Failure, Framing, IP_MAX, Limits, Queue};
+use crate::queue::{Failure, Framing, IP_MAX, Limits, Queue, read_write};
 use crate::{Capabilities, Link, Source};
+use bytes::BytesMut;
 use handfast_base::Instant;
 use handfast_wire::{Batch, Discard, Packet, VirtioNetHeader};
+use ring::Ring;
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -63,7 +69,9 @@ pub fn from_fd(
     sys::set_vnet_header(&fd)?;
     // A kernel that does not know it shows us the sender's address, and we look at that anyhow.
     let _ = sys::ignore_outgoing(&fd);
-    Ok(PacketSocket::over(fd, mtu, own_mac, peer_mac))
+    let is_small = rustix::net::sockopt::socket_recv_buffer_size(&fd)? < sys::BUFFER;
+    let ring = is_small.then(|| Ring::new(&fd).ok()).flatten();
+    Ok(PacketSocket::over(fd, ring, mtu, own_mac, peer_mac))
 }
 
 /// A packet socket on one end of a veth pair.
@@ -76,13 +84,20 @@ pub struct PacketSocket {
 
 impl PacketSocket {
     /// A socket that is set up, or something else that keeps the bounds of frames.
-    fn over(fd: OwnedFd, mtu: u32, own_mac: MacAddress, peer_mac: MacAddress) -> PacketSocket {
+    fn over(
+        fd: OwnedFd,
+        ring: Option<Ring>,
+        mtu: u32,
+        own_mac: MacAddress,
+        peer_mac: MacAddress,
+    ) -> PacketSocket {
         let limits = Limits {
             tcp_v4: SUPER_MAX,
             tcp_v6: SUPER_MAX,
             udp: SUPER_MAX,
         };
         let framing = Ethernet {
+            ring,
             own_mac,
             peer_mac,
             ignored: 0,
@@ -151,6 +166,7 @@ impl AsFd for PacketSocket {
 /// A vnet header and an Ethernet header, and the errors of a packet socket.
 #[derive(Debug)]
 struct Ethernet {
+    ring: Option<Ring>,
     own_mac: MacAddress,
     peer_mac: MacAddress,
     ignored: u64,
@@ -159,6 +175,12 @@ struct Ethernet {
 impl Framing for Ethernet {
     fn len(&self) -> usize {
         VirtioNetHeader::LEN + ETHERNET
+    }
+
+    fn read(&mut self, fd: BorrowedFd<'_>, slab: &mut BytesMut) -> Result<usize, Errno> {
+        let from_ring = self.ring.as_mut().and_then(|ring| ring.read(slab));
+        // Without a frame the socket tells whether it is well.
+        from_ring.map_or_else(|| read_write::read_packet(fd, slab), Ok)
     }
 
     fn parse(&mut self, front: &[u8]) -> Result<Option<VirtioNetHeader>, Discard> {

@@ -11,8 +11,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 /// Octets that may wait in the kernel for whoever reads, if the machine's limit
-/// (`net.core.rmem_max`) allows it or the caller may exceed it. A super-segment takes 70 KB.
-const BUFFER: usize = 8 << 20;
+/// (`net.core.rmem_max`) allows it or the caller may exceed it. A super-segment takes 70 KB of it.
+pub const BUFFER: usize = 8 << 20;
 
 /// A packet socket that gets every frame which arrives on the interface `ifindex` and sends whole
 /// frames to it; non-blocking and close-on-exec. It has no vnet headers yet.
@@ -141,7 +141,7 @@ fn empty_address() -> libc::sockaddr_ll {
     }
 }
 
-fn check(result: libc::c_int) -> io::Result<()> {
+pub(super) fn check(result: libc::c_int) -> io::Result<()> {
     if result < 0 {
         return Err(io::Error::last_os_error());
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::namespace::{self, ip};
+use crate::namespace::{self, ip, wait};
 use crate::sample::{ADDRESSES, pattern, tcp, verify};
 use handfast_wire::{Checksum, GsoKind, IpHeader, Protocol};
 use std::net::{IpAddr, UdpSocket};
@@ -15,7 +15,7 @@ fn over_datagrams() -> (PacketSocket, UnixDatagram) {
     let (near, far) = UnixDatagram::pair().unwrap();
     near.set_nonblocking(true).unwrap();
     far.set_nonblocking(true).unwrap();
-    (PacketSocket::over(near.into(), 1500, OWN, PEER), far)
+    (PacketSocket::over(near.into(), None, 1500, OWN, PEER), far)
 }
 
 #[test]
@@ -108,15 +108,39 @@ fn a_call_reads_so_much_rubbish_and_no_more() {
     assert!(calls >= 8);
 }
 
-fn up() -> PacketSocket {
+/// The link over a socket, with a small buffer and so a ring, or without.
+fn up_with(ring: bool) -> PacketSocket {
     ip("link add near type veth peer name far");
     ip("link set far arp off");
     ip("addr add 10.77.0.2/24 dev far");
     ip("-6 addr add fd77::2/64 dev far nodad");
     ip("link set near up");
     ip("link set far up");
+    wait_for_carrier();
     let fd = sys::open(index("near")).unwrap();
-    from_fd(fd, 1500, mac("near"), mac("far")).unwrap()
+    let octets = if ring { 200_000 } else { sys::BUFFER };
+    rustix::net::sockopt::set_socket_recv_buffer_size_force(&fd, octets)
+        .or_else(|_| rustix::net::sockopt::set_socket_recv_buffer_size(&fd, octets))
+        .unwrap();
+    let link = from_fd(fd, 1500, mac("near"), mac("far")).unwrap();
+    assert!(link.queue.framing.ring.is_some() || !ring);
+    link
+}
+
+fn up() -> PacketSocket {
+    up_with(false)
+}
+
+/// Before that the kernel throws away what it sends.
+fn wait_for_carrier() {
+    for end in ["near", "far"] {
+        wait(&format!("-o link show {end}"), |shown| {
+            shown.contains("state UP")
+        });
+    }
+    wait("-6 -o addr show dev far", |shown| {
+        shown.contains("fd77") && !shown.contains("tentative")
+    });
 }
 
 fn index(name: &str) -> u32 {
@@ -203,6 +227,59 @@ fn datagrams_cross_both_ways_and_super_datagrams_whole() {
     );
 }
 
+/// Several times around the ring, in frames of all lengths, and once more than it has slots.
+#[test]
+fn a_ring_hands_over_every_frame_in_order_and_counts_what_it_had_no_slot_for() {
+    run(
+        "packet::tests::a_ring_hands_over_every_frame_in_order_and_counts_what_it_had_no_slot_for",
+        || {
+            let mut link = up_with(true);
+            ip("link set near mtu 65000");
+            ip("link set far mtu 65000");
+            let socket = UdpSocket::bind("10.77.0.2:0").unwrap();
+            let mut batch = Batch::new(64);
+            let mut expected = 0..2000u16;
+            let mut receive = |link: &mut PacketSocket| {
+                let count = link.receive(Instant::ZERO, &mut batch).unwrap();
+                for packet in batch.packets() {
+                    let octets = packet.to_bytes();
+                    // IPv6 speaks on a new interface whether asked or not.
+                    if octets[0] >> 4 == 4 {
+                        let number = expected.next().unwrap();
+                        assert_eq!(octets[28..30], number.to_be_bytes());
+                        assert_eq!(octets[30..], pattern(usize::from(number) * 31));
+                    }
+                }
+                batch.clear();
+                count
+            };
+            for number in 0..2000u16 {
+                let mut octets = number.to_be_bytes().to_vec();
+                octets.extend_from_slice(&pattern(usize::from(number) * 31));
+                socket.send_to(&octets, "10.77.0.1:9").unwrap();
+                if number % 100 == 99 {
+                    while receive(&mut link) > 0 {}
+                }
+            }
+            assert_eq!(expected, 2000..2000);
+            assert_eq!((link.dropped().unwrap(), link.counters().malformed), (0, 0));
+            (0..300).for_each(|_| _ = socket.send_to(b"more", "10.77.0.1:9").unwrap());
+            let mut got = 0;
+            let mut batch = Batch::new(64);
+            while link.receive(Instant::ZERO, &mut batch).unwrap() > 0 {
+                let is_ours = |packet: &&Packet| packet.to_bytes().ends_with(b"more");
+                got += batch.packets().iter().filter(is_ours).count() as u64;
+                batch.clear();
+            }
+            let dropped = link.dropped().unwrap();
+            assert!(got >= 230 && dropped >= 50, "{got} got, {dropped} dropped");
+            socket.send_to(b"again", "10.77.0.1:9").unwrap();
+            let (packet, _) = next(&mut link, |h| h.protocol == Protocol::UDP);
+            assert!(packet.to_bytes().ends_with(b"again"));
+        },
+    );
+}
+
 #[test]
 fn what_the_machine_itself_sends_from_our_end_is_not_received() {
     run(
@@ -226,36 +303,39 @@ fn down_loses_what_is_sent_and_gone_is_an_error() {
     run(
         "packet::tests::down_loses_what_is_sent_and_gone_is_an_error",
         || {
-            let mut link = up();
-            let mut batch = Batch::new(64);
-            let mut send = |link: &mut PacketSocket| {
-                batch
-                    .push(tcp(["10.77.0.1", "10.77.0.2"], &pattern(9), 0))
-                    .unwrap();
-                link.transmit(Instant::ZERO, &mut batch)
-                    .inspect_err(|_| batch.clear())
-            };
-            let mut got = Batch::new(64);
-            ip("link set near down");
-            // The socket tells it once, to whoever asks first.
-            while link.receive(Instant::ZERO, &mut got).unwrap() > 0 {
+            for ring in [false, true] {
+                let mut link = up_with(ring);
+                let mut batch = Batch::new(64);
+                let mut send = |link: &mut PacketSocket| {
+                    batch
+                        .push(tcp(["10.77.0.1", "10.77.0.2"], &pattern(9), 0))
+                        .unwrap();
+                    link.transmit(Instant::ZERO, &mut batch)
+                        .inspect_err(|_| batch.clear())
+                };
+                let mut got = Batch::new(64);
+                ip("link set near down");
+                // The socket tells it once, to whoever asks first.
+                while link.receive(Instant::ZERO, &mut got).unwrap() > 0 {
+                    got.clear();
+                }
+                assert_eq!(send(&mut link).unwrap(), 1);
+                assert_eq!(link.counters().refused, 1);
+                ip("link set near up");
+                wait_for_carrier();
+                assert_eq!(send(&mut link).unwrap(), 1);
+                assert_eq!(link.counters().refused, 1);
+                let socket = UdpSocket::bind("10.77.0.2:0").unwrap();
+                socket.send_to(b"up again", "10.77.0.1:9").unwrap();
+                let (packet, _) = next(&mut link, |h| h.protocol == Protocol::UDP);
+                assert_eq!(verify(&packet), Ok(()));
+                ip("link del far");
                 got.clear();
+                let told = link.receive(Instant::ZERO, &mut got);
+                // What had arrived before is told before.
+                assert!(told.is_err() || link.receive(Instant::ZERO, &mut got).is_err());
+                assert!(send(&mut link).is_err());
             }
-            assert_eq!(send(&mut link).unwrap(), 1);
-            assert_eq!(link.counters().refused, 1);
-            ip("link set near up");
-            assert_eq!(send(&mut link).unwrap(), 1);
-            assert_eq!(link.counters().refused, 1);
-            let socket = UdpSocket::bind("10.77.0.2:0").unwrap();
-            socket.send_to(b"up again", "10.77.0.1:9").unwrap();
-            let (packet, _) = next(&mut link, |h| h.protocol == Protocol::UDP);
-            assert_eq!(verify(&packet), Ok(()));
-            ip("link del far");
-            got.clear();
-            let told = link.receive(Instant::ZERO, &mut got);
-            // What had arrived before is told before.
-            assert!(told.is_err() || link.receive(Instant::ZERO, &mut got).is_err());
-            assert!(send(&mut link).is_err());
         },
     );
 }

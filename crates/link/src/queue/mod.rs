@@ -8,7 +8,7 @@ mod tests;
 
 use crate::outbox::{Outbox, RETRY};
 use crate::{Medium, wire_packets};
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use handfast_base::Instant;
 use handfast_wire::{Batch, Checksum, Discard, GsoKind, Packet, VirtioNetHeader};
 use rustix::io::Errno;
@@ -36,6 +36,11 @@ const FRONT_MAX: usize = VirtioNetHeader::LEN + 14;
 pub(crate) trait Framing: Send {
     /// How many octets are in front of each IP packet.
     fn len(&self) -> usize;
+
+    /// Reads one packet and what is in front of it, as [`read_write::read_packet`] does.
+    fn read(&mut self, fd: BorrowedFd<'_>, slab: &mut BytesMut) -> Result<usize, Errno> {
+        read_write::read_packet(fd, slab)
+    }
 
     /// What the octets in front of a packet say of it, positions counted from its IP header;
     /// `None` for a packet that is none of ours.
@@ -204,7 +209,7 @@ impl<F: Framing> Queue<F> {
     fn read(&mut self, packet: &mut Packet) -> Result<Read, Errno> {
         let slab = self.slabs.room();
         let room = slab.capacity();
-        let len = match read_write::read_packet(&self.fd, slab) {
+        let len = match self.framing.read(self.fd.as_fd(), slab) {
             Ok(0) if self.framing.ends() => return Err(Errno::PIPE),
             Ok(len) => len,
             Err(Errno::INTR) => return Ok(Read::Skipped),

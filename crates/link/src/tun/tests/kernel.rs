@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::impaired::{Impaired, Impairment, Verdict};
-use crate::namespace::{self, ip};
+use crate::namespace::{self, ip, wait};
 use handfast_wire::tcp::TcpFlags;
 use handfast_wire::{Direction, SeqNumber, segment};
 use rustix::net::{AddressFamily, SocketType, ipproto};
@@ -25,6 +25,9 @@ fn up(config: &TunConfig) -> Tun {
     ip(&format!("addr add 10.77.0.1/24 dev {name}"));
     ip(&format!("-6 addr add fd77::1/64 dev {name} nodad"));
     ip(&format!("link set {name} up"));
+    wait(&format!("-6 -o addr show dev {name}"), |shown| {
+        shown.contains("fd77") && !shown.contains("tentative")
+    });
     tun
 }
 
