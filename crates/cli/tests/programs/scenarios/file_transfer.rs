@@ -55,8 +55,10 @@ fn vsftpd(world: &World) -> Server {
         let mut file = fs::File::create(root.join(format!("file{n}"))).unwrap();
         std::io::copy(&mut Seeded::new(n, OCTETS), &mut file).unwrap();
     }
+    // Without root it cannot be anybody else.
+    let launching_user = if world.has_root() { "NO" } else { "YES" };
     let configuration = format!(
-        "listen_ipv6=YES\nbackground=NO\nanonymous_enable=YES\nwrite_enable=YES\n\
+        "run_as_launching_user={launching_user}\nlisten_ipv6=YES\nbackground=NO\nanonymous_enable=YES\nwrite_enable=YES\n\
          anon_upload_enable=YES\nanon_umask=022\nanon_root={}\nsecure_chroot_dir={}\n\
          no_anon_password=YES\nseccomp_sandbox=NO\nconnect_from_port_20=YES\nftp_username={}\n",
         root.display(),
@@ -100,7 +102,7 @@ fn lftp(world: &World) {
     for (mode, copy) in [("true", "passive"), ("false", "active")] {
         let script = format!(
             "set ftp:passive-mode {mode}; set net:max-retries 1; set net:timeout 30; \
-             open ftp.{ZONE}; mirror --parallel=3 --exclude upload / {copy}; \
+             open ftp.{ZONE}; mirror --parallel=3 --exclude upload . {copy}; \
              put -O upload {copy}/file2 -o {copy}"
         );
         world.run(&["lftp", "-c", &script]).output();

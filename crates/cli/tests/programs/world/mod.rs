@@ -70,7 +70,7 @@ pub(crate) fn own_user_namespace() {
         .arg(format!("--map-user={}", user.as_raw()))
         .arg(format!("--map-group={}", group.as_raw()))
         .arg("--keep-caps")
-        .arg("/proc/self/exe")
+        .arg(std::env::current_exe().unwrap())
         .args(std::env::args_os().skip(1))
         .env(inside, "1")
         .exec();
@@ -165,6 +165,11 @@ impl World {
         if is_root() {
             chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
         }
+    }
+
+    /// Whether servers are started by root.
+    pub(crate) fn has_root(&self) -> bool {
+        is_root()
     }
 
     /// What the user of the programs is called.
