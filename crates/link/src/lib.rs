@@ -3,6 +3,8 @@
 //! A [`Link`] never drops silently: what it cannot take stays in the batch, and that is the
 //! back-pressure the stack feels.
 
+#[cfg(target_os = "linux")]
+pub mod datagram;
 pub mod impaired;
 pub mod memory;
 #[cfg(all(test, target_os = "linux"))]

@@ -9,8 +9,8 @@
 //! addresses and the routes. With `IFF_NOARP` the kernel addresses what it sends to the far end's
 //! own MAC address, so that the kernel behind the near end takes it for somebody else's and leaves
 //! it alone. A kernel throws away what it sends before the carrier is seen, which is some time after
-//! both ends are up: wait for the far end's operational state. The Ethernet headers are put on and taken off here: to the stack it is a link of IP
-//! packets.
+//! both ends are up: wait for the far end's operational state. The Ethernet headers are put on and
+//! taken off here: to the stack it is a link of IP packets.
 //!
 //! A super-segment crosses whole both ways (`PACKET_VNET_HDR`). Like a TUN device a packet socket never
 //! pushes back on the kernel: what finds no room is [dropped](PacketSocket::dropped). Where the

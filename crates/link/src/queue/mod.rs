@@ -6,6 +6,7 @@ mod slab;
 #[cfg(test)]
 mod tests;
 
+use self::read_write::READ_ROOM;
 use crate::outbox::{Outbox, RETRY};
 use crate::{Medium, wire_packets};
 use bytes::{Buf, Bytes, BytesMut};
@@ -208,7 +209,6 @@ impl<F: Framing> Queue<F> {
     /// Reads one packet into `packet`, which is empty and, unless there is one, stays so.
     fn read(&mut self, packet: &mut Packet) -> Result<Read, Errno> {
         let slab = self.slabs.room();
-        let room = slab.capacity();
         let len = match self.framing.read(self.fd.as_fd(), slab) {
             Ok(0) if self.framing.ends() => return Err(Errno::PIPE),
             Ok(len) => len,
@@ -224,8 +224,8 @@ impl<F: Framing> Queue<F> {
         };
         let front = self.framing.len();
         let header = match slab.split_at_checked(front) {
-            // A read that fills all there is room for may have been cut off.
-            Some((front, [_, ..])) if len < room => self.framing.parse(front),
+            // A read that fills all the room that is promised may have been cut off.
+            Some((front, [_, ..])) if len < READ_ROOM => self.framing.parse(front),
             _ => Err(Discard::VirtioHeader),
         };
         let Ok(Some(header)) = header else {
