@@ -15,6 +15,10 @@ pub mod netlink;
 pub mod recording;
 #[cfg(target_os = "linux")]
 pub mod run;
+#[cfg(target_os = "linux")]
+pub mod serve;
+#[cfg(target_os = "linux")]
+pub mod services;
 pub mod size;
 #[cfg(target_os = "linux")]
 pub mod terminal;
