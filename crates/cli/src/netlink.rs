@@ -22,8 +22,14 @@ const HEADER: usize = 16;
 const RTM_NEWLINK: u16 = 16;
 const RTM_NEWADDR: u16 = 20;
 const RTM_NEWROUTE: u16 = 24;
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_TXQLEN: u16 = 13;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const VETH_INFO_PEER: u16 = 1;
 const IFLA_AF_SPEC: u16 = 26;
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
@@ -38,6 +44,7 @@ const RT_SCOPE_LINK: u8 = 253;
 const RTN_UNICAST: u8 = 1;
 const NLA_F_NESTED: u16 = 0x8000;
 const IFF_UP: u32 = 1;
+const IFF_NOARP: u32 = 0x80;
 const IFF_MULTICAST: u32 = 0x1000;
 
 /// An address of an interface, with the length of its prefix in bits.
@@ -47,6 +54,25 @@ pub struct InterfaceAddress {
     pub address: IpAddr,
     /// Bits of network prefix: at most 32 or 128.
     pub prefix_len: u8,
+}
+
+/// An Ethernet interface to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interface<'a> {
+    /// Its name, 1 to 15 octets.
+    pub name: &'a str,
+    /// Its Ethernet address.
+    pub mac: [u8; 6],
+}
+
+impl Interface<'_> {
+    fn describe(self, message: Message, mtu: u32) -> Message {
+        let name = [self.name.as_bytes(), &[0]].concat();
+        message
+            .attribute(IFLA_IFNAME, &name)
+            .attribute(IFLA_ADDRESS, &self.mac)
+            .attribute(IFLA_MTU, &mtu.to_ne_bytes())
+    }
 }
 
 /// The address families that routes and addresses come in.
@@ -221,6 +247,34 @@ impl Socket {
                 return Ok((kind, body.to_vec()));
             }
         }
+    }
+
+    /// Makes a pair of Ethernet interfaces: what one sends, the other receives.
+    ///
+    /// # Errors
+    /// `EPERM` without `CAP_NET_ADMIN`, `EEXIST` when a name is taken, `EOPNOTSUPP` where the kernel
+    /// has no veth, `EINVAL` and `ERANGE` for a name or an MTU that no interface has.
+    pub fn add_veth(&mut self, one: Interface, other: Interface, mtu: u32) -> io::Result<()> {
+        let unnumbered = link_header(0, 0, 0);
+        let message = Message::new(RTM_NEWLINK, NLM_F_CREATE_EXCL).octets(&unnumbered);
+        let message = one.describe(message, mtu).nested(IFLA_LINKINFO, |info| {
+            info.attribute(IFLA_INFO_KIND, b"veth")
+                .nested(IFLA_INFO_DATA, |data| {
+                    data.nested(VETH_INFO_PEER, |peer| {
+                        other.describe(peer.octets(&unnumbered), mtu)
+                    })
+                })
+        });
+        self.execute(message)
+    }
+
+    /// Lets interface `index` resolve no neighbours: all of them have its own address.
+    ///
+    /// # Errors
+    /// As [`Socket::set_up`].
+    pub fn set_noarp(&mut self, index: u32) -> io::Result<()> {
+        let header = link_header(index, IFF_NOARP, IFF_NOARP);
+        self.execute(Message::new(RTM_NEWLINK, 0).octets(&header))
     }
 
     /// Sets interface `index` up.

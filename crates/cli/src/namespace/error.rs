@@ -7,78 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::Step;
 use handfast_link::tun::sys::DEVICE;
-
-/// The steps of making a namespace, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Step {
-    /// Starting the worker: this program again.
-    Spawn,
-    /// Talking to the worker over its control socket.
-    Control,
-    /// `unshare(CLONE_NEWUSER)`.
-    UserNamespace,
-    /// `setgroups`, `uid_map` and `gid_map` of the user namespace.
-    IdentityMap,
-    /// `unshare(CLONE_NEWNET | CLONE_NEWNS)`.
-    NetworkNamespace,
-    /// Parting the mount namespace from the machine's.
-    MountNamespace,
-    /// Putting our `/etc/resolv.conf` in place.
-    ResolvConf,
-    /// Hiding the socket of a daemon that resolves names.
-    NameService,
-    /// Opening `/dev/net/tun`.
-    OpenTun,
-    /// `TUNSETIFF`: making the interface.
-    AttachTun,
-    /// `TUNSETVNETHDRSZ`.
-    VnetHeader,
-    /// `TUNSETOFFLOAD`.
-    Offload,
-    /// Setting `lo` up.
-    Loopback,
-    /// Raising the length of the interface's queue.
-    TxQueue,
-    /// MTU, flags and state of the interface.
-    Interface,
-    /// Its addresses.
-    Address,
-    /// The default routes.
-    Route,
-    /// `net.ipv4.ping_group_range`.
-    PingGroup,
-    /// Writing below `/proc/sys/net`.
-    Sysctl,
-}
-
-impl Step {
-    /// What the step was to do, to follow "cannot".
-    pub fn purpose(self) -> &'static str {
-        match self {
-            Step::Spawn => "start the worker of the namespace",
-            Step::Control => "talk to the worker of the namespace",
-            Step::UserNamespace => "create a user namespace",
-            Step::IdentityMap => "map the user into the user namespace",
-            Step::NetworkNamespace => "create a network namespace",
-            Step::MountNamespace => "part the mounts from the machine's",
-            Step::ResolvConf => "put a resolv.conf in place",
-            Step::NameService => "hide the socket of a name service",
-            Step::OpenTun => "open /dev/net/tun",
-            Step::AttachTun => "create a TUN interface",
-            Step::VnetHeader => "set the vnet header size of the TUN interface",
-            Step::Offload => "set the offloads of the TUN interface",
-            Step::Loopback => "set the loopback interface up",
-            Step::TxQueue => "set the queue length of the TUN interface",
-            Step::Interface => "set the TUN interface up",
-            Step::Address => "give the TUN interface an address",
-            Step::Route => "route through the TUN interface",
-            Step::PingGroup => "allow ping without privilege",
-            Step::Sysctl => "set a network parameter of the namespace",
-        }
-    }
-}
 
 /// Why there is no namespace: what failed, why, and one fix. Its `Display` is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,9 +61,11 @@ impl Failure {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Surroundings {
     pub(super) uid: u32,
-    /// `user.max_user_namespaces` and `user.max_net_namespaces`.
+    /// `user.max_user_namespaces` and so on.
     pub(super) max_user_namespaces: Option<u64>,
     pub(super) max_net_namespaces: Option<u64>,
+    pub(super) max_mnt_namespaces: Option<u64>,
+    pub(super) max_pid_namespaces: Option<u64>,
     /// `kernel.unprivileged_userns_clone` is 0 (Debian and descendants).
     pub(super) clone_disabled: bool,
     /// `kernel.apparmor_restrict_unprivileged_userns` is 1 (Ubuntu 24.04).
@@ -156,6 +88,8 @@ impl Surroundings {
             uid: rustix::process::geteuid().as_raw(),
             max_user_namespaces: number("/proc/sys/user/max_user_namespaces"),
             max_net_namespaces: number("/proc/sys/user/max_net_namespaces"),
+            max_mnt_namespaces: number("/proc/sys/user/max_mnt_namespaces"),
+            max_pid_namespaces: number("/proc/sys/user/max_pid_namespaces"),
             clone_disabled: number("/proc/sys/kernel/unprivileged_userns_clone") == Some(0),
             apparmor_restricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
                 == Some(1),
@@ -194,14 +128,20 @@ pub(super) fn diagnose(failure: &Failure) -> NamespaceError {
             limit("user.max_user_namespaces", s.max_user_namespaces)
         }
         (NetworkNamespace, Errno::ENOSPC) => limit("user.max_net_namespaces", s.max_net_namespaces),
+        (MountNamespace, Errno::ENOSPC) => limit("user.max_mnt_namespaces", s.max_mnt_namespaces),
+        (PidNamespace, Errno::ENOSPC) => limit("user.max_pid_namespaces", s.max_pid_namespaces),
         (UserNamespace, Errno::EPERM) if s.clone_disabled => words(
             "kernel.unprivileged_userns_clone is 0",
             "sudo sysctl -w kernel.unprivileged_userns_clone=1",
         ),
-        (UserNamespace | NetworkNamespace, Errno::EPERM) if s.seccomp => words(
-            "a seccomp filter, as of a container, forbids new namespaces",
-            ALLOW_SECCOMP,
-        ),
+        (UserNamespace | NetworkNamespace | MountNamespace | PidNamespace, Errno::EPERM)
+            if s.seccomp =>
+        {
+            words(
+                "a seccomp filter, as of a container, forbids new namespaces",
+                ALLOW_SECCOMP,
+            )
+        }
         (UserNamespace, Errno::EPERM) => words(
             "the process runs in a chroot, or a security module forbids it",
             "run it outside the chroot",
@@ -211,14 +151,14 @@ pub(super) fn diagnose(failure: &Failure) -> NamespaceError {
             "use a kernel with CONFIG_USER_NS=y, or run it with sudo",
         ),
         // The namespace was granted, and then the capabilities in it denied.
-        (IdentityMap | NetworkNamespace | AttachTun, Errno::EPERM | Errno::EACCES)
-            if s.apparmor_restricts =>
-        {
-            words(
-                "AppArmor grants the user namespace but no capability in it",
-                ALLOW_APPARMOR,
-            )
-        }
+        (
+            IdentityMap | NetworkNamespace | MountNamespace | ResolvConf | AttachTun | Veth
+            | PacketSocket | PidNamespace,
+            Errno::EPERM | Errno::EACCES,
+        ) if s.apparmor_restricts => words(
+            "AppArmor grants the user namespace but no capability in it",
+            ALLOW_APPARMOR,
+        ),
         (IdentityMap, Errno::EPERM | Errno::EACCES) => words(
             "a security module denies capabilities in the user namespace",
             "run it with sudo",
@@ -256,6 +196,48 @@ pub(super) fn diagnose(failure: &Failure) -> NamespaceError {
         (AttachTun, Errno::EINVAL) => (
             format!("{detail} is no interface name, or the driver has no vnet header"),
             "choose a name of 1 to 15 octets".to_owned(),
+        ),
+        (ResolvConf, Errno::ENODEV | Errno::EPERM | Errno::ENOENT) => words(
+            "there is no /etc/resolv.conf to replace, and the kernel lays no file system over /etc \
+             for a user (Linux 5.11)",
+            "sudo touch /etc/resolv.conf",
+        ),
+        (ResolvConf | NameService, Errno::EACCES) => (
+            format!("the directory of {detail} is closed to user {}", s.uid),
+            "open the directory to all, or run it with sudo".to_owned(),
+        ),
+        (Veth, Errno::EOPNOTSUPP) => words("this kernel has no veth", "sudo modprobe veth"),
+        (Veth, Errno::EPERM) => words(
+            "CAP_NET_ADMIN over the network namespace is missing",
+            "run it with sudo",
+        ),
+        (Veth, Errno::EINVAL | Errno::ERANGE) => (
+            format!("the kernel takes no such names or MTU ({detail})"),
+            "choose a name of 1 to 15 octets, and an MTU from 68 to 65535".to_owned(),
+        ),
+        (PacketSocket, Errno::EAFNOSUPPORT) => words(
+            "this kernel has no packet sockets",
+            "sudo modprobe af_packet",
+        ),
+        (PacketSocket, Errno::EPERM) => words(
+            "CAP_NET_RAW over the network namespace is missing",
+            "run it with sudo",
+        ),
+        (SockDiag, Errno::EPROTONOSUPPORT | Errno::ENOENT) => words(
+            "the kernel's module for that is not there",
+            "sudo modprobe -a inet_diag tcp_diag",
+        ),
+        (PingGroup, Errno::EROFS | Errno::EACCES | Errno::EPERM) => words(
+            "/proc/sys cannot be written here, as in a container",
+            "start the container with --privileged, or do without ping",
+        ),
+        (Proc, Errno::EPERM) => words(
+            "parts of /proc are covered, as a container engine does it",
+            "start the container with --security-opt systempaths=unconfined",
+        ),
+        (PidNamespace, Errno::EINVAL | Errno::ENOSYS) => words(
+            "this kernel has no pid namespaces",
+            "use a kernel with CONFIG_PID_NS=y",
         ),
         (Address, Errno::EACCES | Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT) => (
             format!("{detail} needs IPv6, which is disabled"),

@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
@@ -24,10 +24,12 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use super::Supervision;
 use super::descendants::{alive, reap, signal_all};
 use super::descriptor::{receive, send};
+use super::error::Failure;
+use super::keeper::Refused;
 use super::program::{News, PASSED_ON, Program, Status};
 
-/// The exit code that says: this pid namespace has no /proc, do without.
-pub(super) const NO_PROC: u8 = 3;
+/// The exit code of an init process that could not mount its /proc, plus the error number.
+const NO_PROC: i32 = 64;
 
 /// How long processes that the program has left behind may take to end by themselves.
 const GRACE: Duration = Duration::from_secs(2);
@@ -46,10 +48,15 @@ pub fn main() -> ExitCode {
         Some("pid-namespace") => Supervision::PidNamespace,
         _ => Supervision::Subreaper,
     };
-    if supervision == Supervision::PidNamespace && own_proc().is_err() {
-        return ExitCode::from(NO_PROC);
+    if supervision == Supervision::PidNamespace
+        && let Err(e) = own_proc()
+    {
+        let errno = e.raw_os_error().unwrap_or(0).min(60);
+        return ExitCode::from((NO_PROC + errno) as u8);
     }
-    match outcome.and_then(|()| Init::new(supervision)?.run()) {
+    let refused = std::env::args().nth(3);
+    let refused = refused.and_then(|text| serde_json::from_str::<Refused>(&text).ok());
+    match outcome.and_then(|()| Init::new(supervision)?.run(refused)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => ExitCode::SUCCESS,
         Err(e) => {
@@ -57,6 +64,14 @@ pub fn main() -> ExitCode {
             ExitCode::from(125)
         }
     }
+}
+
+/// The error number by which such an init process says that it could not mount its /proc.
+pub(super) fn refusal_of_proc(status: ExitStatus) -> Option<i32> {
+    let code = status.code()?;
+    (NO_PROC..NO_PROC + 61)
+        .contains(&code)
+        .then_some(code - NO_PROC)
 }
 
 /// Mounts the /proc of this pid namespace, in a mount namespace of its own: the worker goes on
@@ -120,7 +135,7 @@ impl Init {
         })
     }
 
-    fn run(&mut self) -> io::Result<()> {
+    fn run(&mut self, refused: Option<Refused>) -> io::Result<()> {
         let (program, streams): (Program, _) = receive(&self.lifeline)?;
         let main = match start(&program, streams) {
             Ok(pid) => pid,
@@ -129,7 +144,14 @@ impl Init {
                 return send(&self.lifeline, &News::NotStarted(errno), &[]);
             }
         };
-        self.tell(&News::Started(self.supervision));
+        let refusal = refused.map(|(step, errno)| {
+            let error = io::Error::from_raw_os_error(errno);
+            Failure::new(step, &error, "")
+        });
+        self.tell(&News::Started {
+            supervision: self.supervision,
+            refusal,
+        });
         let status = self.until_end_of(main);
         if let Some(status) = status {
             self.tell(&News::Ended(status));

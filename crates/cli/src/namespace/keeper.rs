@@ -10,8 +10,8 @@ use std::thread;
 use nix::sched::CloneFlags;
 use rustix::thread::CapabilitySet;
 
-use super::Supervision;
-use super::init::NO_PROC;
+use super::steps::Step;
+use super::{Supervision, init};
 
 /// The hidden subcommand of the init process.
 pub const INIT_SUBCOMMAND: &str = "__init";
@@ -25,20 +25,24 @@ pub(super) fn start(wanted: Supervision, lifeline: OwnedFd) -> io::Result<()> {
     // be in another pid namespace.
     let spawn = |body| thread::Builder::new().name("keeper".to_owned()).spawn(body);
     if wanted != Supervision::PidNamespace {
-        spawn(Box::new(move || report(subreaper(lifeline))) as Box<dyn FnOnce() + Send>)?;
+        spawn(Box::new(move || report(subreaper(lifeline, None))) as Box<dyn FnOnce() + Send>)?;
         return Ok(());
     }
     let second = lifeline.try_clone()?;
     spawn(Box::new(move || {
         let first = thread::Builder::new().spawn(|| in_pid_namespace(lifeline));
-        let outcome = first.and_then(|t| t.join().map_err(|_| io::Error::other("it panicked"))?);
-        match outcome {
-            Ok(true) => {}
-            Ok(false) | Err(_) => report(subreaper(second)),
+        let joined = first.map(|thread| thread.join());
+        match joined {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(refused))) => report(subreaper(second, Some(refused))),
+            Ok(Err(_)) | Err(_) => report(subreaper(second, None)),
         }
     }))?;
     Ok(())
 }
+
+/// The step on the way to a pid namespace that failed, and its error number.
+pub(super) type Refused = (Step, i32);
 
 fn report(outcome: io::Result<()>) {
     if let Err(e) = outcome {
@@ -46,20 +50,26 @@ fn report(outcome: io::Result<()>) {
     }
 }
 
-/// Whether a pid namespace with a /proc of its own could be had; returns when all in it is over.
-/// The calling thread has to end then, and must not before: what it starts dies with it.
-fn in_pid_namespace(lifeline: OwnedFd) -> io::Result<bool> {
-    nix::sched::unshare(CloneFlags::CLONE_NEWPID)?;
-    keep_capabilities()?;
-    let mut init = command(Supervision::PidNamespace, lifeline).spawn()?;
-    Ok(init.wait()?.code() != Some(i32::from(NO_PROC)))
+/// Starts the init process in a pid namespace with a /proc of its own, and returns when all in it is
+/// over. The calling thread has to end then, and must not before: what it starts dies with it.
+fn in_pid_namespace(lifeline: OwnedFd) -> Result<(), Refused> {
+    let refused = |e: io::Error| (Step::PidNamespace, e.raw_os_error().unwrap_or(0));
+    nix::sched::unshare(CloneFlags::CLONE_NEWPID).map_err(|e| refused(e.into()))?;
+    keep_capabilities().map_err(refused)?;
+    let mut init = command(Supervision::PidNamespace, lifeline);
+    let status = init.spawn().and_then(|mut init| init.wait());
+    match init::refusal_of_proc(status.map_err(refused)?) {
+        Some(errno) => Err((Step::Proc, errno)),
+        None => Ok(()),
+    }
 }
 
-fn subreaper(lifeline: OwnedFd) -> io::Result<()> {
-    command(Supervision::Subreaper, lifeline)
-        .spawn()?
-        .wait()
-        .map(drop)
+fn subreaper(lifeline: OwnedFd, refused: Option<Refused>) -> io::Result<()> {
+    let mut init = command(Supervision::Subreaper, lifeline);
+    if let Some(refused) = refused {
+        init.arg(serde_json::to_string(&refused)?);
+    }
+    init.spawn()?.wait().map(drop)
 }
 
 /// Lets what this thread executes have the capability to mount /proc. (To somebody who is not root

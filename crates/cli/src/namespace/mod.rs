@@ -5,8 +5,11 @@
 //! process; it also does there what a [`Peer`] asks of the kernel's own TCP. A program can be started
 //! inside ([`Namespace::start`]): a third process, `init`, keeps watch over it and its descendants.
 
+mod backend;
 mod descendants;
 mod descriptor;
+mod device;
+mod entry;
 mod error;
 mod foreground;
 mod init;
@@ -15,48 +18,50 @@ mod keeper;
 mod mounts;
 mod program;
 mod signals;
+mod steps;
 #[cfg(test)]
 mod tests;
+mod worker;
 
-use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-pub use error::{NamespaceError, Step};
+pub use backend::Backend;
+pub use error::NamespaceError;
 pub use init::main as init_main;
 pub use inside::main as inside_main;
 pub use keeper::INIT_SUBCOMMAND;
 pub use program::{Exit, Identity, Program, Running, StartError, Status};
 pub use signals::Signals;
+pub use steps::Step;
 
-use handfast_link::Link;
 use handfast_link::tun::Tun;
 use handfast_link::tun::sys::Offload;
+use handfast_link::{Link, packet};
 
 use crate::kernel_peer::Peer;
 use crate::netlink::InterfaceAddress;
+use backend::Kind;
+use device::{Device, FAR_MAC, NEAR_MAC};
 use error::{Failure, diagnose};
 use program::Lifeline;
+use worker::{Attempt, Worker};
 
 /// The hidden subcommand under which this program is the worker: its `main` must then do nothing
 /// but call [`inside_main`].
 pub const SUBCOMMAND: &str = "__inside";
 
-/// How long the worker may take to set up before it counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// What the namespace shall look like.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NamespaceConfig {
-    /// Name of the TUN interface, 1 to 15 octets.
+    /// The ways to it, tried in this order; those with a TUN by default.
+    pub backends: Vec<Backend>,
+    /// Name of the interface, 1 to 15 octets.
     pub interface: String,
     /// The kernel's addresses on it; each family that occurs also gets a default route.
     pub addresses: Vec<InterfaceAddress>,
@@ -88,6 +93,7 @@ impl Default for NamespaceConfig {
             prefix_len,
         };
         NamespaceConfig {
+            backends: Backend::with_tun(),
             interface: "hf0".to_owned(),
             addresses: vec![address("192.0.2.1", 24), address("2001:db8::1", 64)],
             mtu: 1500,
@@ -124,96 +130,86 @@ impl Supervision {
     }
 }
 
-/// By which right the namespace exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Backend {
-    /// A user namespace of the caller's own: no privilege was needed.
-    UserNamespace,
-    /// The caller was root.
-    Root,
-}
-
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Backend::UserNamespace => "user namespace + TUN",
-            Backend::Root => "root + TUN",
-        })
-    }
-}
-
-/// What the worker reports once all is set up.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Ready {
-    backend: Backend,
-    interface: String,
-    index: u32,
-    offload: u32,
-    /// What could not be had and is no obstacle.
-    shortfalls: Vec<Failure>,
-    setup_micros: u64,
-}
-
-/// A network namespace with one TUN interface and a worker in it.
+/// A network namespace with one interface and a worker in it.
 ///
-/// Dropping it ends the worker at once. The namespace itself goes when neither the worker nor the
-/// TUN descriptor is left.
+/// Dropping it ends the worker at once, and a program with it. The namespace itself goes when
+/// neither the worker nor the descriptor of the interface's other end is left.
 #[derive(Debug)]
 pub struct Namespace {
-    worker: Worker,
-    peer: Peer,
-    tun: Option<OwnedFd>,
-    ready: Ready,
-    mtu: u32,
     /// To the init process; shared with the program at work.
     lifeline: Arc<Lifeline>,
+    worker: Worker,
+    peer: Peer,
+    backend: Backend,
+    refusals: Vec<(Backend, NamespaceError)>,
+    shortfalls: Vec<Failure>,
+    device: Device,
+    descriptor: Option<OwnedFd>,
+    mtu: u32,
     started: bool,
+    setup_time: Duration,
     create_time: Duration,
 }
 
 impl Namespace {
-    /// Makes a namespace as `config` says, and waits until it is ready for use.
+    /// Makes a namespace as `config` says, by the first of its backends that works, and waits until
+    /// it is ready for use.
     ///
     /// # Errors
-    /// The first step that failed, with its cause and one fix. Nothing is left behind then.
+    /// Of the first backend that this process has the right to, the first step that failed, with
+    /// its cause and one fix. Nothing is left behind then.
     pub fn create(config: &NamespaceConfig) -> Result<Namespace, NamespaceError> {
         let begin = Instant::now();
-        let failed =
-            |step, error: io::Error| diagnose(&Failure::new(step, &error, error.to_string()));
-        let spawned = Worker::spawn(config).map_err(|e| failed(Step::Spawn, e))?;
-        let (mut worker, control) = spawned;
-        let (lifeline, theirs) = UnixStream::pair().map_err(|e| failed(Step::Spawn, e))?;
-        let lost = |e: io::Error| {
-            let text = match e.kind() {
-                io::ErrorKind::UnexpectedEof => "it ended without a word".to_owned(),
-                io::ErrorKind::WouldBlock => format!("it said nothing for {PATIENCE:?}"),
-                _ => e.to_string(),
-            };
-            diagnose(&Failure::new(Step::Control, &io::Error::other(e), text))
-        };
-        let (ready, tun) = introduce(&control, config, &theirs).map_err(lost)?;
-        let ready = ready.map_err(|failure| {
-            worker.end();
-            diagnose(&failure)
-        })?;
-        let peer = Peer::new(control).map_err(lost)?;
+        let mut refusals = Vec::new();
+        for backend in &config.backends {
+            let attempt = Attempt::make(config, *backend);
+            match attempt.and_then(|attempt| Namespace::over(attempt, config, *backend)) {
+                Ok(mut namespace) => {
+                    namespace.refusals = refusals;
+                    namespace.create_time = begin.elapsed();
+                    return Ok(namespace);
+                }
+                Err(error) => refusals.push((*backend, error)),
+            }
+        }
+        Err(most_telling(refusals))
+    }
+
+    fn over(
+        attempt: Attempt,
+        config: &NamespaceConfig,
+        backend: Backend,
+    ) -> Result<Namespace, NamespaceError> {
+        let setup_time = attempt.outcome.time();
+        let device = attempt
+            .outcome
+            .result
+            .map_err(|failure| diagnose(&failure))?;
+        let peer = Peer::new(attempt.control);
+        let peer = peer.map_err(|e| diagnose(&Failure::new(Step::Control, &e, e.to_string())))?;
         Ok(Namespace {
-            worker,
+            lifeline: Arc::new(attempt.lifeline),
+            worker: attempt.worker,
             peer,
-            tun,
-            ready,
+            backend,
+            refusals: Vec::new(),
+            shortfalls: attempt.outcome.shortfalls,
+            device,
+            descriptor: attempt.descriptor,
             mtu: config.mtu,
-            lifeline: Arc::new(Lifeline(lifeline)),
             started: false,
-            create_time: begin.elapsed(),
+            setup_time,
+            create_time: Duration::ZERO,
         })
     }
 
     /// Our end of the TUN interface: non-blocking, with a vnet header of 10 octets. `None` the
-    /// second time.
+    /// second time, and with a [`Backend`] without TUN.
     pub fn take_tun(&mut self) -> Option<OwnedFd> {
-        self.tun.take()
+        match self.backend.kind() {
+            Kind::Tun => self.descriptor.take(),
+            Kind::Veth => None,
+        }
     }
 
     /// Our end of the interface as a link.
@@ -221,8 +217,11 @@ impl Namespace {
     /// # Errors
     /// [`io::ErrorKind::NotFound`] when it has been taken; what the kernel refused.
     pub fn take_link(&mut self) -> io::Result<Box<dyn Link>> {
-        let tun = self.tun.take().ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(Tun::from_fd(tun, self.mtu)?))
+        let fd = self.descriptor.take().ok_or(io::ErrorKind::NotFound)?;
+        Ok(match self.backend.kind() {
+            Kind::Tun => Box::new(Tun::from_fd(fd, self.mtu)?),
+            Kind::Veth => Box::new(packet::from_fd(fd, self.mtu, NEAR_MAC, FAR_MAC)?),
+        })
     }
 
     /// Starts `program` inside; once for each namespace, made with a [`Supervision`]. The program
@@ -249,37 +248,42 @@ impl Namespace {
 
     /// By which right the namespace exists; always to be shown to the user.
     pub fn backend(&self) -> Backend {
-        self.ready.backend
+        self.backend
+    }
+
+    /// The backends that were tried before that one, and why they did not work.
+    pub fn refusals(&self) -> &[(Backend, NamespaceError)] {
+        &self.refusals
     }
 
     /// The name of the interface inside.
     pub fn interface(&self) -> &str {
-        &self.ready.interface
+        &self.device.interface
     }
 
     /// The index of the interface inside.
     pub fn interface_index(&self) -> u32 {
-        self.ready.index
+        self.device.index
     }
 
-    /// What may arrive from the TUN unsegmented or unsummed.
+    /// What may arrive from the interface unsegmented or unsummed.
     pub fn offload(&self) -> Offload {
-        Offload::from_bits(self.ready.offload)
+        Offload::from_bits(self.device.offload)
     }
 
     /// What the machine denied and a program can mostly do without, such as ping without privilege.
     pub fn shortfalls(&self) -> Vec<NamespaceError> {
-        self.ready.shortfalls.iter().map(diagnose).collect()
+        self.shortfalls.iter().map(diagnose).collect()
     }
 
     /// The process id of the worker, for `nsenter -t`.
     pub fn pid(&self) -> u32 {
-        self.worker.0.id()
+        self.worker.id()
     }
 
     /// How long set-up took inside the worker, from its `main`.
     pub fn setup_time(&self) -> Duration {
-        Duration::from_micros(self.ready.setup_micros)
+        self.setup_time
     }
 
     /// How long [`Namespace::create`] took, the start of the worker included.
@@ -295,50 +299,21 @@ impl Drop for Namespace {
     }
 }
 
-/// Sends the configuration and receives the outcome, with the TUN if there is one.
-#[allow(clippy::type_complexity)]
-fn introduce(
-    control: &UnixStream,
-    config: &NamespaceConfig,
-    lifeline: &UnixStream,
-) -> io::Result<(Result<Ready, Failure>, Option<OwnedFd>)> {
-    descriptor::send(control, config, &[lifeline.as_fd()])?;
-    control.set_read_timeout(Some(PATIENCE))?;
-    let (outcome, mut descriptors) = descriptor::receive::<Result<Ready, Failure>>(control)?;
-    control.set_read_timeout(None)?;
-    let tun = descriptors.pop();
-    if outcome.is_ok() && tun.is_none() {
-        return Err(io::Error::other("it sent no TUN"));
-    }
-    Ok((outcome, tun))
-}
-
-/// The process inside.
-#[derive(Debug)]
-struct Worker(Child);
-
-impl Worker {
-    /// Starts the worker with one end of a socket as its standard input; returns the other end.
-    fn spawn(config: &NamespaceConfig) -> io::Result<(Worker, UnixStream)> {
-        let (ours, theirs) = UnixStream::pair()?;
-        let child = Command::new(&config.executable)
-            .arg0("handfast")
-            .arg(SUBCOMMAND)
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .spawn()?;
-        Ok((Worker(child), ours))
-    }
-
-    fn end(&mut self) {
-        // It may be gone already, and holds nothing that would need an orderly end.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.end();
+/// Why there is no namespace, of the reasons that each backend had: root in name alone, as in a
+/// container, learns what else is in its way.
+fn most_telling(refusals: Vec<(Backend, NamespaceError)>) -> NamespaceError {
+    let powerless = |(backend, error): &(Backend, NamespaceError)| {
+        backend.by_root()
+            && error.step == Step::NetworkNamespace
+            && error.errno == Some(nix::libc::EPERM)
+    };
+    let chosen = refusals.iter().find(|refusal| !powerless(refusal));
+    match chosen.or(refusals.first()) {
+        Some((_, error)) => error.clone(),
+        None => diagnose(&Failure::new(
+            Step::Spawn,
+            &io::ErrorKind::InvalidInput.into(),
+            "no backend was asked for",
+        )),
     }
 }

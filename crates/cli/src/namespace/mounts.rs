@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-use super::error::{Failure, Step};
+use super::error::Failure;
+use super::steps::{Progress, Step};
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// Where our files are mounted while they are bound to their places. It exists, else we were not
@@ -26,26 +27,25 @@ const NAME_SERVICES: [&str; 6] = [
 ];
 
 /// Lets mounts of the machine arrive here, and none of ours there.
-pub(super) fn detach_from_machine() -> Result<(), Failure> {
+pub(super) fn detach_from_machine(progress: &mut Progress) -> Result<(), Failure> {
     let flags = MsFlags::MS_SLAVE | MsFlags::MS_REC;
-    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
-        .map_err(|e| Failure::new(Step::MountNamespace, &e.into(), "/"))
+    let parted = mount(None::<&str>, "/", None::<&str>, flags, None::<&str>);
+    progress.step(Step::MountNamespace, "/", parted)
 }
 
 /// Puts `text` where resolvers read their configuration: over the file that `/etc/resolv.conf`
 /// leads to, or, when it leads nowhere or is absent, into `/etc` by a layer over it, which then is
-/// read-only. Then hides the sockets of [`NAME_SERVICES`], and returns which could not be hidden.
-pub(super) fn own_resolver(text: &str) -> Result<Vec<Failure>, Failure> {
-    let stage = Stage::mount().map_err(|e| Failure::new(Step::ResolvConf, &e, STAGE))?;
+/// read-only. Then hides the sockets of [`NAME_SERVICES`].
+pub(super) fn own_resolver(text: &str, progress: &mut Progress) -> Result<(), Failure> {
+    let stage = progress.step(Step::ResolvConf, "a tmpfs", Stage::mount())?;
     let conf = stage.put("etc/resolv.conf", text);
-    let conf = conf.map_err(|e| Failure::new(Step::ResolvConf, &e, STAGE))?;
+    let conf = progress.step(Step::ResolvConf, "a tmpfs", conf)?;
     let placed = match fs::canonicalize(RESOLV_CONF) {
         Ok(path) => bind(&conf, &path),
         Err(e) if e.kind() == io::ErrorKind::NotFound => lay_over_etc(),
         Err(e) => Err(e),
     };
-    placed.map_err(|e| Failure::new(Step::ResolvConf, &e, RESOLV_CONF))?;
-    let mut shortfalls = Vec::new();
+    progress.step(Step::ResolvConf, RESOLV_CONF, placed)?;
     for socket in NAME_SERVICES {
         // What does not exist, or cannot be reached, answers nobody.
         let Ok(path) = fs::canonicalize(socket) else {
@@ -54,10 +54,9 @@ pub(super) fn own_resolver(text: &str) -> Result<Vec<Failure>, Failure> {
         let masked = stage
             .put("masked", "")
             .and_then(|empty| bind(&empty, &path));
-        let refused = masked.map_err(|e| Failure::new(Step::NameService, &e, socket));
-        shortfalls.extend(refused.err());
+        progress.optional(Step::NameService, socket, masked);
     }
-    Ok(shortfalls)
+    Ok(())
 }
 
 fn bind(from: &Path, to: &Path) -> io::Result<()> {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Supervision;
 use super::descriptor;
+use super::error::{Failure, NamespaceError, diagnose};
 use super::foreground::Foreground;
 use super::signals::Signals;
 
@@ -155,10 +156,16 @@ fn signal_code(signal: i32) -> u8 {
 /// What the init process says, a line each. The first is `Started` or `NotStarted`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum News {
-    Started(Supervision),
+    Started {
+        supervision: Supervision,
+        /// Why there is no pid namespace, if one was asked for.
+        refusal: Option<Failure>,
+    },
     NotStarted(i32),
     Ended(Status),
-    Over { left_behind: u32 },
+    Over {
+        left_behind: u32,
+    },
 }
 
 /// The program at work. Dropping it ends the program at once, and whatever descends from it.
@@ -168,6 +175,7 @@ pub struct Running {
     news: Mutex<Hearing>,
     signals: Option<Signals>,
     supervision: Supervision,
+    shortfall: Option<NamespaceError>,
 }
 
 #[derive(Debug)]
@@ -195,8 +203,11 @@ impl Running {
         let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
         descriptor::send(&lifeline.0, program, &streams).map_err(failed)?;
         let (news, _) = descriptor::receive(&lifeline.0).map_err(failed)?;
-        let supervision = match news {
-            News::Started(supervision) => supervision,
+        let (supervision, refusal) = match news {
+            News::Started {
+                supervision,
+                refusal,
+            } => (supervision, refusal),
             News::NotStarted(errno) => {
                 let program = name.to_string_lossy().into_owned();
                 return Err(match Errno::from_raw_os_error(errno) {
@@ -220,12 +231,18 @@ impl Running {
             }),
             signals,
             supervision,
+            shortfall: refusal.as_ref().map(diagnose),
         })
     }
 
     /// How the processes of the program are kept together.
     pub fn supervision(&self) -> Supervision {
         self.supervision
+    }
+
+    /// Why they are not in a pid namespace, if they were to be.
+    pub fn shortfall(&self) -> Option<&NamespaceError> {
+        self.shortfall.as_ref()
     }
 
     /// Sends the program a signal. Once it has ended, any signal ends at once what it left behind.
@@ -293,7 +310,7 @@ impl Hearing {
                 self.take_foreground();
             }
             Some(News::Over { left_behind }) => self.over(left_behind),
-            Some(News::Started(_) | News::NotStarted(_)) => {}
+            Some(News::Started { .. } | News::NotStarted(_)) => {}
             None => self.over(0),
         }
     }

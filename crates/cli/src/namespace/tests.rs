@@ -1,6 +1,7 @@
 use nix::errno::Errno;
 
-use super::error::{Failure, Step, Surroundings, diagnose};
+use super::error::{Failure, Surroundings, diagnose};
+use super::steps::Step;
 
 fn line(step: Step, errno: Errno, surroundings: Surroundings) -> String {
     let failure = Failure {
