@@ -332,6 +332,15 @@ impl TcpConnector {
         self
     }
 
+    /// From this address and port in the name of another host; port 0 is chosen. What comes back
+    /// reaches us only while there is a listener with
+    /// [`accept_any`](crate::TcpListenerBuilder::accept_any).
+    pub fn foreign(mut self, local: SocketAddr) -> TcpConnector {
+        self.options.local = Some(local);
+        self.options.foreign = true;
+        self
+    }
+
     /// With these options.
     pub fn config(mut self, config: impl Into<Arc<Config>>) -> TcpConnector {
         self.options.config = Some(config.into());

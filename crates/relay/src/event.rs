@@ -1,6 +1,7 @@
 //! What a relay tells of its work.
 
 use crate::Denial;
+use crate::udp::UdpReport;
 use handfast::TcpInfo;
 use handfast::stack::icmp::Problem;
 use std::fmt;
@@ -42,6 +43,10 @@ pub enum RelayEvent {
     },
     /// A connection that was there is over.
     TcpClosed(TcpReport),
+    /// A flow of datagrams is over.
+    UdpFlowClosed(UdpReport),
+    /// The host does not permit pings; in words, with a fix. Told once.
+    PingUnavailable(String),
 }
 
 /// Why no connection has come of a request.

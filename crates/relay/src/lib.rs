@@ -11,6 +11,7 @@ mod limits;
 mod outbound;
 pub mod ping;
 mod policy;
+mod publish;
 mod relay;
 mod rule;
 mod tcp;
@@ -20,6 +21,7 @@ pub use event::{End, Opened, Refusal, RelayEvent, RelayObserver, TcpReport};
 pub use limits::{Limits, raise_descriptor_limit};
 pub use outbound::{Credentials, Direct, Outbound};
 pub use policy::{Denial, Policy, Verdict};
+pub use publish::{Publish, PublishError, Transport};
 pub use relay::{Relay, RelayBuilder};
 pub use rule::{Rule, RuleError};
 

@@ -1,12 +1,16 @@
 //! A running relay, and what it is made of.
 
-use crate::tcp::Tcp;
-use crate::{Limits, Outbound, Policy, RelayEvent, RelayObserver};
+use crate::dns::Names;
+use crate::ping;
+use crate::tcp::{Tcp, listen_published};
+use crate::udp::{self, Nat};
+use crate::{Denial, Verdict};
+use crate::{Limits, Outbound, Policy, Publish, RelayEvent, RelayObserver, Transport};
 use handfast::{Config, Net};
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -25,13 +29,27 @@ pub struct Relay {
     /// Closed, it ends the tasks.
     stop: watch::Sender<()>,
     tasks: Vec<JoinHandle<()>>,
+    published: Vec<(Publish, SocketAddr)>,
+    nat: Nat,
 }
+
+/// As whom the program sees the loopback of the host.
+const LOOPBACK: (Ipv4Addr, Ipv6Addr) = (
+    Ipv4Addr::new(10, 77, 0, 254),
+    Ipv6Addr::new(0xfd68, 0x616e, 0x6466, 1, 0, 0, 0, 0xfe),
+);
+/// The program's addresses, unless others are told.
+const PROGRAM: (Ipv4Addr, Ipv6Addr) = (
+    Ipv4Addr::new(10, 77, 0, 2),
+    Ipv6Addr::new(0xfd68, 0x616e, 0x6466, 1, 0, 0, 0, 2),
+);
 
 /// Settings of a [`Relay`] to be.
 #[must_use = "nothing is relayed before `start`"]
 pub struct RelayBuilder {
     net: Net,
     shared: Shared,
+    publish: Vec<Publish>,
 }
 
 /// What every part of a relay looks at.
@@ -40,6 +58,9 @@ pub(crate) struct Shared {
     pub(crate) outbound: Outbound,
     pub(crate) limits: Limits,
     pub(crate) config: Option<Arc<Config>>,
+    names: Option<Arc<Names>>,
+    /// The addresses of the program, to which published ports lead.
+    pub(crate) program: Vec<IpAddr>,
     substitutes: HashMap<IpAddr, IpAddr>,
     observer: Option<Arc<dyn RelayObserver>>,
 }
@@ -54,15 +75,28 @@ impl Relay {
                 outbound: Outbound::default(),
                 limits: Limits::default(),
                 config: None,
+                names: None,
+                program: vec![PROGRAM.0.into(), PROGRAM.1.into()],
                 substitutes: HashMap::new(),
                 observer: None,
             },
+            publish: Vec::new(),
         }
+    }
+
+    /// Where the host listens for each published port.
+    pub fn published(&self) -> &[(Publish, SocketAddr)] {
+        &self.published
+    }
+
+    /// How often a datagram was not relayed.
+    pub fn udp_counts(&self) -> udp::Counts {
+        self.nat.counts()
     }
 
     /// Ends every connection, and waits until all are gone and reported.
     pub async fn close(self) {
-        drop(self.stop);
+        drop((self.stop, self.nat));
         for task in self.tasks {
             // One that has panicked is over, too.
             let _ = task.await;
@@ -90,6 +124,25 @@ impl RelayBuilder {
         self
     }
 
+    /// The names that DNS answers have given for addresses, for rules by name and for reports.
+    pub fn names(mut self, names: Arc<Names>) -> RelayBuilder {
+        self.shared.names = Some(names);
+        self
+    }
+
+    /// Leads a port of the host to the program.
+    pub fn publish(mut self, publish: Publish) -> RelayBuilder {
+        self.publish.push(publish);
+        self
+    }
+
+    /// The addresses of the program, to which published ports lead. By default 10.77.0.2 and
+    /// fd68:616e:6466:1::2.
+    pub fn program(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> RelayBuilder {
+        self.shared.program = addresses.into_iter().collect();
+        self
+    }
+
     /// Options of our connections to the program. By default the stack's own.
     pub fn config(mut self, config: impl Into<Arc<Config>>) -> RelayBuilder {
         self.shared.config = Some(config.into());
@@ -111,15 +164,38 @@ impl RelayBuilder {
     /// Starts relaying, on tasks of the current tokio runtime.
     ///
     /// # Errors
-    /// `AddrInUse` when another listener takes every connection of the stack.
+    /// `AddrInUse` when another listener takes every connection of the stack; what keeps a
+    /// published port from being listened to.
     pub async fn start(self) -> io::Result<Relay> {
-        let shared = Arc::new(self.shared);
-        let tcp = Tcp::new(&self.net, &shared);
+        let RelayBuilder {
+            net,
+            shared,
+            publish,
+        } = self;
+        let shared = Arc::new(shared);
+        let tcp = Tcp::new(&net, &shared);
         let listener = tcp.listen()?;
+        let nat = Nat::start(&net, datagrams(&shared, &publish))?;
         let (stop, stopped) = watch::channel(());
+        let mut published = Vec::new();
+        let mut listeners = Vec::new();
+        for publish in of(Transport::Tcp, &publish) {
+            for listener in listen_published(publish).await? {
+                published.push((*publish, listener.local_addr()?));
+                listeners.push((listener, publish.program));
+            }
+        }
+        let mut tasks = Vec::new();
+        for (listener, port) in listeners {
+            let serve = tcp.clone().serve_published(listener, port, stopped.clone());
+            tasks.push(tokio::spawn(serve));
+        }
+        tasks.push(tokio::spawn(tcp.serve(listener, stopped)));
         Ok(Relay {
-            stop: stop,
-            tasks: vec![tokio::spawn(tcp.serve(listener, stopped))],
+            stop,
+            tasks,
+            published,
+            nat,
         })
     }
 }
@@ -133,9 +209,33 @@ impl Shared {
         }
     }
 
-    /// The names by which the program has come to know an address.
-    pub(crate) fn names_of(&self, _: IpAddr) -> Vec<Arc<str>> {
-        Vec::new()
+    /// Where the host finds what the program calls `destination`, if it may be reached.
+    pub(crate) fn admit(&self, destination: SocketAddr) -> Result<SocketAddr, Denial> {
+        let outside = self.outside(destination);
+        match self
+            .policy
+            .decide(outside, &self.names_of(destination.ip()))
+        {
+            Verdict::Allowed => Ok(outside),
+            Verdict::Denied(why) => Err(why),
+        }
+    }
+
+    /// The names by which the program has come to know an address, the latest first.
+    pub(crate) fn names_of(&self, address: IpAddr) -> Vec<String> {
+        self.names
+            .as_ref()
+            .map_or(Vec::new(), |names| names.all(address))
+    }
+
+    /// As whom the program sees a peer of the host's.
+    pub(crate) fn seen_inside(&self, peer: SocketAddr) -> SocketAddr {
+        let address = match peer.ip().to_canonical() {
+            IpAddr::V4(v4) if v4.is_loopback() => LOOPBACK.0.into(),
+            IpAddr::V6(v6) if v6.is_loopback() => LOOPBACK.1.into(),
+            other => other,
+        };
+        SocketAddr::new(address, peer.port())
     }
 
     /// Tells the observer, if there is one.
@@ -143,6 +243,51 @@ impl Shared {
         if let Some(observer) = &self.observer {
             observer.on_event(&event());
         }
+    }
+}
+
+/// The published ports of one transport.
+fn of(transport: Transport, publish: &[Publish]) -> impl Iterator<Item = &Publish> {
+    publish
+        .iter()
+        .filter(move |publish| publish.transport == transport)
+}
+
+/// How datagrams and pings are relayed.
+fn datagrams(shared: &Arc<Shared>, publish: &[Publish]) -> udp::Config {
+    let mut published = Vec::new();
+    for publish in of(Transport::Udp, publish) {
+        for outside in publish.listen() {
+            let same = |inside: &&IpAddr| inside.is_ipv4() == outside.is_ipv4();
+            if let Some(&inside) = shared.program.iter().find(same) {
+                let inside = SocketAddr::new(inside, publish.program);
+                published.push(udp::Published { outside, inside });
+            }
+        }
+    }
+    let [admit, report, unavailable] = [shared, shared, shared].map(Arc::clone);
+    let ping = ping::Config {
+        unavailable: Arc::new(move |why| {
+            unavailable.tell(|| RelayEvent::PingUnavailable(why.to_string()));
+        }),
+        ..ping::Config::default()
+    };
+    let direct = match &shared.outbound {
+        Outbound::Direct(direct) | Outbound::Socks5 { direct, .. } => direct.clone(),
+    };
+    udp::Config {
+        admit: Arc::new(move |destination| {
+            // A proxy takes no datagrams, and past it they would tell who is there.
+            let is_direct = matches!(admit.outbound, Outbound::Direct(_));
+            admit.admit(destination).ok().filter(|_| is_direct)
+        }),
+        report: Arc::new(move |flow| report.tell(|| RelayEvent::UdpFlowClosed(flow))),
+        names: shared.names.clone(),
+        published,
+        loopback_alias: vec![LOOPBACK.0.into(), LOOPBACK.1.into()],
+        ping: Some(ping),
+        direct,
+        ..udp::Config::default()
     }
 }
 

@@ -20,6 +20,9 @@ use handfast_wire::tcp::{TcpFlags, TcpOptions};
 pub struct ConnectOptions {
     /// From where. An unspecified address, port 0 and `None` are chosen.
     pub local: Option<SocketAddr>,
+    /// `local` may be an address of another host, for which we stand in. What comes back reaches
+    /// us only while there is a listener with [`accept_any`](ListenOptions::accept_any).
+    pub foreign: bool,
     /// Connect from a port on which a listener with `reuse_address` listens.
     pub reuse_address: bool,
     /// Options of the connection; `None`: the stack's own.
@@ -80,8 +83,10 @@ impl Stack {
             .local
             .map(|l| l.ip())
             .filter(|a| !a.is_unspecified());
+        let stands_in = |a: IpAddr| options.foreign && AddressClass::of(a).is_host();
+        let is_ours = |a| self.network.interfaces.is_ours(a);
         let address = match chosen {
-            Some(address) if self.network.interfaces.is_ours(address) => address,
+            Some(address) if is_ours(address) || stands_in(address) => address,
             Some(_) => return Err(ConnectError::LocalAddress),
             None => self
                 .network
@@ -149,7 +154,7 @@ impl Stack {
                 events: Readiness::empty(),
                 holder: Holder::Application,
                 dirty: false,
-                foreign: false,
+                foreign: !self.network.interfaces.is_ours(address),
                 starved: false,
             },
             None,

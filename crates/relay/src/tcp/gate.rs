@@ -57,6 +57,18 @@ impl Gate {
         }
     }
 
+    /// A place for a descriptor that is there already; `None`: there is none, and a connect that
+    /// gives way makes one for the next.
+    pub(crate) fn place(&self) -> Option<Place> {
+        match self.places.clone().try_acquire_owned() {
+            Ok(permit) => Some(Place { _permit: permit }),
+            Err(_) => {
+                self.under_way().pop_first();
+                None
+            }
+        }
+    }
+
     fn under_way(&self) -> MutexGuard<'_, BTreeMap<u64, oneshot::Sender<()>>> {
         self.under_way
             .lock()

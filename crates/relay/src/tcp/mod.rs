@@ -2,10 +2,16 @@
 //! own connection to the destination is there.
 
 mod carried;
+mod ftp;
 mod gate;
+mod inbound;
+mod published;
 mod pump;
+mod transfer;
 
-use crate::{Opened, Refusal, RelayEvent, Shared, Verdict};
+pub(crate) use published::listen as listen_published;
+
+use crate::{Opened, Refusal, RelayEvent, Shared};
 use carried::{Carried, Labels};
 use gate::Gate;
 use handfast::stack::Reject;
@@ -76,14 +82,13 @@ impl Tcp {
     /// One connection that the program asks for.
     async fn asked(self: Arc<Tcp>, syn: PendingSyn) {
         let (program, destination) = (syn.peer_addr(), syn.local_addr());
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_id();
         self.shared.tell(|| RelayEvent::TcpAsked {
             id,
             program,
             destination,
         });
         let refused = |why: Refusal| self.shared.tell(|| RelayEvent::TcpRefused { id, why });
-        let names = self.shared.names_of(destination.ip());
         let outside = self.shared.outside(destination);
         // What is addressed to ourselves and finds no service is not for the host.
         let is_ours =
@@ -92,7 +97,7 @@ impl Tcp {
             syn.reject(Reject::Reset);
             return refused(Refusal::Refused);
         }
-        if let Verdict::Denied(why) = self.shared.policy.decide(outside, &names) {
+        if let Err(why) = self.shared.admit(destination) {
             syn.reject(Reject::Unreachable(Problem::Prohibited));
             return refused(Refusal::Policy(why));
         }
@@ -127,11 +132,25 @@ impl Tcp {
             id,
             program,
             destination,
-            name: names.first().map(|name| name.to_string()),
+            name: self.shared.names_of(destination.ip()).into_iter().next(),
             opened: Opened::ByProgram,
         };
-        let carried = Carried::new(&self.shared, labels, ours, host);
-        carried.run(None).await;
+        match self.transfers(program, destination, &host) {
+            None => {
+                Carried::new(&self.shared, labels, ours, host)
+                    .run(None)
+                    .await
+            }
+            Some((filter, transfers)) => {
+                let carried = Carried::new(&self.shared, labels, ours, host).run(Some(filter));
+                let transfers = self.clone().serve_transfers(transfers, outside.ip());
+                tokio::join!(carried, transfers);
+            }
+        }
         drop(place);
+    }
+
+    fn next_id(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
     }
 }
