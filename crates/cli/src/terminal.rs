@@ -1,10 +1,11 @@
-//! What the user sees: standard output, and how much it can show.
+//! What the user sees: standard output or standard error, and how much it can show.
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 /// How lines may be drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub enum Ink {
     Bad,
 }
 
-/// Standard output. The first error of writing is kept, and nothing is written after it.
+/// Where is written. The first error of writing is kept, and nothing is written after it.
 pub struct Terminal {
     out: Box<dyn Write + Send>,
     style: Style,
@@ -57,11 +58,19 @@ impl Style {
     /// What standard output can show, as terminal and environment (`NO_COLOR`, `TERM`, `COLUMNS`)
     /// say.
     pub fn of_standard_output(ascii: bool) -> Style {
-        let out = io::stdout();
+        Style::of(&io::stdout(), ascii)
+    }
+
+    /// What standard error can show.
+    pub fn of_standard_error(ascii: bool) -> Style {
+        Style::of(&io::stderr(), ascii)
+    }
+
+    fn of(out: &(impl IsTerminal + AsFd), ascii: bool) -> Style {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let terminal = out.is_terminal();
         let columns = terminal
-            .then(|| rustix::termios::tcgetwinsize(&out).ok())
+            .then(|| rustix::termios::tcgetwinsize(out).ok())
             .flatten()
             .map(|size| usize::from(size.ws_col))
             .filter(|&columns| columns > 0);
@@ -102,6 +111,8 @@ impl Style {
                 '✓' => out.push_str("ok"),
                 '✗' => out.push_str("BAD"),
                 'µ' => out.push('u'),
+                '…' => out.push_str("..."),
+                '±' => out.push_str("+-"),
                 '─' | '—' => out.push('-'),
                 _ => out.push('?'),
             }
@@ -114,6 +125,11 @@ impl Terminal {
     /// Standard output.
     pub fn standard_output(style: Style, detail: Detail) -> Terminal {
         Terminal::new(io::stdout(), style, detail)
+    }
+
+    /// Standard error.
+    pub fn standard_error(style: Style, detail: Detail) -> Terminal {
+        Terminal::new(io::stderr(), style, detail)
     }
 
     /// Any output.

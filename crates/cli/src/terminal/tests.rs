@@ -30,8 +30,10 @@ fn written(style: Style, detail: Detail, write: impl FnOnce(&mut Terminal)) -> S
 
 #[test]
 fn ascii_spells_out_every_sign() {
-    let text = written(PLAIN, Detail::Normal, |t| t.line("3 µs → a — b ✓ ✗ …"));
-    assert_eq!(text, "3 us -> a - b ok BAD ?\n");
+    let text = written(PLAIN, Detail::Normal, |t| {
+        t.line("3 µs ± 1 → a — b ✓ ✗ … ⋮")
+    });
+    assert_eq!(text, "3 us +- 1 -> a - b ok BAD ... ?\n");
 }
 
 #[test]
