@@ -56,9 +56,9 @@ impl Mapping {
         }
     }
 
-    /// Whether there is a flow to this peer.
-    pub(super) fn knows(&self, destination: SocketAddr) -> bool {
-        self.state().flows.contains_key(&destination)
+    /// When something was last said between the program and this peer; `None` if nothing was.
+    pub(super) fn last_with(&self, destination: SocketAddr) -> Option<Instant> {
+        self.state().flows.get(&destination).map(|flow| flow.last)
     }
 
     pub(super) fn is_idle(&self) -> bool {

@@ -30,6 +30,7 @@ pub use nat::{Counts, Nat};
 
 use crate::Direct;
 use crate::dns::Names;
+use crate::policy::is_host_loopback;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -67,7 +68,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         Config {
-            admit: Arc::new(|to| (!to.ip().is_loopback()).then_some(to)),
+            admit: Arc::new(|to| Some(to).filter(|to| !is_host_loopback(to.ip()))),
             report: Arc::new(|_| ()),
             names: None,
             published: Vec::new(),

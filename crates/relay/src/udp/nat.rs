@@ -205,8 +205,11 @@ impl Shared {
     ) -> io::Result<Arc<Mapping>> {
         let program = train.source;
         if let Some(entries) = table.mappings.get(&program) {
+            // Several published ports may lead here: who is answered is answered by the one that
+            // he used last.
             let mut all = entries.iter().map(|entry| &entry.mapping);
-            let known = all.clone().find(|m| m.knows(train.destination));
+            let last = |m: &&Arc<Mapping>| m.last_with(train.destination);
+            let known = all.clone().filter(|m| last(m).is_some()).max_by_key(last);
             if let Some(mapping) = known.or_else(|| all.next()) {
                 return Ok(mapping.clone());
             }
