@@ -11,9 +11,12 @@
 //! ```
 //!
 //! With the `host` feature, a [`Host`] drives an engine in real time; `handfast-sim` drives the
-//! same engine, and so the same sockets, on virtual time.
+//! same engine, and so the same sockets, on virtual time. For threads there are the same sockets in
+//! `std`'s shape, in [`blocking`].
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod engine;
 mod error;
 mod foreign_socket;

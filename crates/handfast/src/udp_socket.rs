@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 /// Datagrams keep their boundaries. One that can never be sent (too long, no route) is an error to
 /// the caller. Every async call may be cancelled and loses nothing.
 pub struct UdpSocket {
-    net: Net,
+    pub(crate) net: Net,
     id: SocketId,
 }
 
@@ -242,6 +242,14 @@ impl UdpSocket {
     /// `NotConnected` when the socket is gone.
     pub fn broadcast(&self) -> io::Result<bool> {
         self.look(|core| core.stack.udp().options(self.id).map(|o| o.broadcast))
+    }
+
+    /// The options of the socket.
+    ///
+    /// # Errors
+    /// `NotConnected` when the socket is gone.
+    pub fn options(&self) -> io::Result<UdpOptions> {
+        self.look(|core| core.stack.udp().options(self.id).cloned())
     }
 
     /// Changes any option of the socket.
