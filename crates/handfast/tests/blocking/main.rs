@@ -1,6 +1,10 @@
 //! The blocking sockets beside those of `std::net`: every body runs over both, the system's
 //! loopback and ours on a link in memory.
 #![cfg(all(feature = "blocking", feature = "host"))]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the system's sockets live in real time, and so does what is compared with them"
+)]
 
 mod sockets;
 mod tcp;
