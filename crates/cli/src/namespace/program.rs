@@ -202,7 +202,11 @@ impl Running {
         let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
         let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
         descriptor::send(&lifeline.0, program, &streams).map_err(failed)?;
-        let (news, _) = descriptor::receive(&lifeline.0).map_err(failed)?;
+        // A short program has ended by now, and the news of that may come together.
+        let mut reader = BufReader::new(lifeline.0.try_clone().map_err(failed)?);
+        let mut line = String::new();
+        reader.read_line(&mut line).map_err(failed)?;
+        let news = serde_json::from_str(&line).map_err(|e| failed(e.into()))?;
         let (supervision, refusal) = match news {
             News::Started {
                 supervision,
@@ -220,7 +224,6 @@ impl Running {
             }
             other => return Err(StartError::Failed(format!("unexpected news: {other:?}"))),
         };
-        let reader = BufReader::new(lifeline.0.try_clone().map_err(failed)?);
         Ok(Running {
             lifeline,
             news: Mutex::new(Hearing {
