@@ -1,5 +1,8 @@
 //! What a run is to be, as plain data.
 
+#[cfg(test)]
+mod tests;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -108,7 +111,12 @@ impl Options {
                  {LEAST_IPV6_MTU}"
             ));
         }
-        for file in [&report.pcap, &report.json].into_iter().flatten() {
+        let metrics = match &report.metrics {
+            Some(MetricsTo::File(path)) => Some(path),
+            _ => None,
+        };
+        let files = [report.pcap.as_ref(), report.json.as_ref(), metrics];
+        for file in files.into_iter().flatten() {
             if file.as_os_str() == "-" {
                 return Err(
                     "standard output is the program's; fix: name a file, or /dev/stderr".to_owned(),

@@ -132,8 +132,16 @@ impl Recording {
 
     /// What the impairments did to what the program sent, and to what it was sent.
     pub fn counters(&self) -> Option<[Counters; 2]> {
-        let handle = self.counters.as_ref()?;
-        Some([Direction::Received, Direction::Sent].map(|direction| handle.read(direction)))
+        self.counters_reader()()
+    }
+
+    /// As [`counters`](Recording::counters), from anywhere and at any time.
+    pub fn counters_reader(&self) -> impl Fn() -> Option<[Counters; 2]> + Send + Sync + use<> {
+        let handle = self.counters.clone();
+        move || {
+            let handle = handle.as_ref()?;
+            Some([Direction::Received, Direction::Sent].map(|direction| handle.read(direction)))
+        }
     }
 
     /// The counts of the nth connection between two ends, where connections are counted.

@@ -3,6 +3,9 @@
 //! A unit is required, for a bare `20` could be milliseconds to one reader and seconds to another;
 //! only zero needs none.
 
+#[cfg(test)]
+mod tests;
+
 use handfast_base::Duration;
 
 /// Names of a unit, and what one of it is in the smallest one.
