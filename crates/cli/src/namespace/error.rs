@@ -23,12 +23,19 @@ pub struct NamespaceError {
     pub fix: String,
 }
 
+impl NamespaceError {
+    /// What the system call said, in words and as its name.
+    pub fn reason(&self) -> Option<String> {
+        let errno = Errno::from_raw(self.errno?);
+        Some(format!("{} ({errno:?})", errno.desc()))
+    }
+}
+
 impl fmt::Display for NamespaceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {}", self.step.purpose())?;
-        if let Some(errno) = self.errno {
-            let errno = Errno::from_raw(errno);
-            write!(f, ": {} ({errno:?})", errno.desc())?;
+        if let Some(reason) = self.reason() {
+            write!(f, ": {reason}")?;
         }
         write!(f, ": {}; fix: {}", self.cause, self.fix)
     }

@@ -11,6 +11,7 @@ mod descriptor;
 mod device;
 mod entry;
 mod error;
+mod examination;
 mod foreground;
 mod init;
 mod inside;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 pub use backend::Backend;
 pub use error::NamespaceError;
+pub use examination::{Examination, Finding, Verdict, examine};
 pub use init::main as init_main;
 pub use inside::main as inside_main;
 pub use keeper::INIT_SUBCOMMAND;
@@ -55,6 +57,9 @@ use worker::{Attempt, Worker};
 /// The hidden subcommand under which this program is the worker: its `main` must then do nothing
 /// but call [`inside_main`].
 pub const SUBCOMMAND: &str = "__inside";
+
+/// The hidden subcommand that does nothing, with success: a program to try.
+pub const IDLE_SUBCOMMAND: &str = "__idle";
 
 /// What the namespace shall look like.
 #[derive(Clone, Debug, Serialize, Deserialize)]
