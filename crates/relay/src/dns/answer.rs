@@ -89,11 +89,14 @@ pub(super) fn failure(message: &[u8], query: &Query) -> Vec<u8> {
 
 /// Remembers which names an answer gives to which addresses: the one asked for, and those that it
 /// stands for.
-pub(super) fn learn(answer: &[u8], query: &Query, names: &Names) {
+pub(super) fn learn(answer: &[u8], names: &Names) {
     let Ok(answer) = Message::from_vec(answer) else {
         return;
     };
-    let mut chain = vec![&query.name];
+    let Some(asked) = answer.queries.first() else {
+        return;
+    };
+    let mut chain = vec![&asked.name];
     while chain.len() < CHAIN {
         let last = chain[chain.len() - 1];
         let next = answer.answers.iter().find_map(|record| match &record.data {

@@ -144,19 +144,17 @@ impl Server {
 
     /// The answer to a message, if it deserves one.
     async fn answer(&self, message: &[u8], transport: Transport) -> Option<Vec<u8>> {
-        let query = match self.config.judge(message) {
-            Verdict::Answer(answer) => return Some(answer),
-            Verdict::PassOn(query) => query,
+        let answer = match self.config.judge(message) {
+            Verdict::Answer(answer) => answer,
+            Verdict::PassOn(query) => {
+                let _permit = self.questions.acquire().await.ok()?;
+                let answer = self.config.upstream.ask(message, transport).await;
+                answer.unwrap_or_else(|| failure(message, &query))
+            }
             Verdict::Ignore => return None,
         };
-        let _permit = self.questions.acquire().await.ok()?;
-        match self.config.upstream.ask(message, transport).await {
-            Some(answer) => {
-                learn(&answer, &query, &self.names);
-                Some(answer)
-            }
-            None => Some(failure(message, &query)),
-        }
+        learn(&answer, &self.names);
+        Some(answer)
     }
 }
 

@@ -287,7 +287,7 @@ impl Mapping {
             }
         }
         let names = shared.config.names.as_ref();
-        let name = names.and_then(|names| names.of(flow.outside.ip()));
+        let name = names.and_then(|names| names.of(destination.ip()));
         let report = flow.report(self.program, destination, name, end);
         (shared.config.report)(report);
     }

@@ -22,7 +22,7 @@ mod host_socket;
 mod mapping;
 mod nat;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod train;
 
 pub use flow::{FlowEnd, UdpReport};

@@ -38,7 +38,7 @@ async fn what_is_idle_ends_and_is_told() {
     let names = Arc::new(Names::default());
     let (nat, mut reports) = world.reported(|config| config.names = Some(names.clone()));
     for (inside, outside) in FAMILIES {
-        names.note(outside, "Example.COM.", Duration::from_secs(3600));
+        names.note(inside, "Example.COM.", Duration::from_secs(3600));
         let (server, port) = peer(outside).await;
         let to = SocketAddr::new(inside, port);
         let socket = world.socket(inside).await;
