@@ -6,6 +6,7 @@ mod file_transfer;
 mod mail;
 mod network;
 mod published;
+mod relayed;
 mod remote;
 mod web;
 
@@ -66,6 +67,7 @@ const ALL: &[&[Scenario]] = &[
     mail::SCENARIOS,
     network::SCENARIOS,
     published::SCENARIOS,
+    relayed::SCENARIOS,
     crowd::SCENARIOS,
     ends::SCENARIOS,
 ];
