@@ -314,8 +314,9 @@ fn sysctl(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or(HOW)?;
     let path = name.replace('.', "/");
     let path = path.strip_prefix("net/").ok_or(HOW)?;
-    let fair = |c: char| c.is_ascii_alphanumeric() || "_-/".contains(c);
-    match !path.is_empty() && path.chars().all(fair) {
+    let fair = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    let is_name = |part: &str| !part.is_empty() && part.chars().all(fair);
+    match path.split('/').all(is_name) {
         true => Ok((path.to_owned(), value.trim().to_owned())),
         false => Err(HOW.to_owned()),
     }

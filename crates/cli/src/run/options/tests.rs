@@ -12,7 +12,10 @@ struct Line {
 
 /// The options of `handfast run LINE true`.
 fn options(line: &str) -> Result<Options, String> {
-    let words = ["run"].into_iter().chain(line.split_whitespace()).chain(["true"]);
+    let words = ["run"]
+        .into_iter()
+        .chain(line.split_whitespace())
+        .chain(["true"]);
     let line = Line::try_parse_from(words).map_err(|e| e.to_string())?;
     Options::new(&line.run, Detail::Normal, false, 42)
 }
@@ -25,17 +28,24 @@ fn without_flags_nothing_is_impaired_and_nothing_is_recorded() {
     assert!(!options.is_impaired() && !options.needs_packets());
     assert_eq!((options.mtu, options.seed), (65_520, 42));
     assert_eq!(options.families, [Family::V4, Family::V6]);
-    assert!(options.tcp.nodelay, "what is relayed does not wait for more");
+    assert!(
+        options.tcp.nodelay,
+        "what is relayed does not wait for more"
+    );
     assert_eq!(options.command, ["true"]);
 }
 
 #[test]
 fn a_flag_of_one_direction_is_stronger_than_one_of_both_and_that_than_a_preset() {
-    let options = options("--link dsl --delay 10ms --up-loss 2% --loss 1% --down-rate 5mbit").unwrap();
+    let options =
+        options("--link dsl --delay 10ms --up-loss 2% --loss 1% --down-rate 5mbit").unwrap();
     let [up, down] = Preset::Dsl.quantities();
     assert_eq!(up.rate.zip(down.rate), Some((384_000, 1_500_000)));
     assert_eq!((options.up.loss, options.down.loss), (0.02, 0.01));
-    assert_eq!((options.up.delay, options.down.delay), (10 * MILLI, 10 * MILLI));
+    assert_eq!(
+        (options.up.delay, options.down.delay),
+        (10 * MILLI, 10 * MILLI)
+    );
     let rates = [options.up, options.down].map(|one| one.rate.unwrap().bits_per_second);
     assert_eq!(rates, [384_000, 5_000_000]);
     // One product of what is in force: 20 ms at that rate.
@@ -50,7 +60,10 @@ fn a_delay_names_its_variation_unless_that_is_said_apart() {
     assert_eq!((one.up.delay, one.up.jitter), (50 * MILLI, 10 * MILLI));
     assert_eq!(one.up, one.down);
     let other = options("--delay 50ms±10ms --jitter 5ms --down-jitter 0").unwrap();
-    assert_eq!((other.up.jitter, other.down.jitter), (5 * MILLI, Duration::ZERO));
+    assert_eq!(
+        (other.up.jitter, other.down.jitter),
+        (5 * MILLI, Duration::ZERO)
+    );
     // A delay without one keeps that of the preset.
     let wifi = options("--link lossy-wifi --delay 9ms").unwrap();
     assert_eq!((wifi.up.delay, wifi.up.jitter), (9 * MILLI, 2 * MILLI));
@@ -63,7 +76,10 @@ fn a_queue_has_a_fitting_default() {
         bits_per_second,
         queue,
     };
-    assert_eq!(rate("--rate 10mbit"), bound(10_000_000, Queue::Octets(125_000)));
+    assert_eq!(
+        rate("--rate 10mbit"),
+        bound(10_000_000, Queue::Octets(125_000))
+    );
     assert_eq!(rate("--rate 56kbit"), bound(56_000, Queue::Octets(15_000)));
     let asked = rate("--rate 10mbit --queue 7p");
     assert_eq!(asked, bound(10_000_000, Queue::Packets(7)));
@@ -74,12 +90,24 @@ fn a_queue_has_a_fitting_default() {
 #[test]
 fn what_does_not_fit_together_is_said_in_one_line_with_a_fix() {
     for (line, words) in [
-        ("--queue 5p", "--queue is the room in front of a bottleneck, and there is none; fix: add --rate"),
+        (
+            "--queue 5p",
+            "--queue is the room in front of a bottleneck, and there is none; fix: add --rate",
+        ),
         ("--up-queue 5p", "fix: add --up-rate"),
-        ("--rate 1mbit --queue 1bdp", "--queue in bandwidth-delay products needs a delay; fix"),
-        ("--burst 3", "--burst groups losses, and none are asked for; fix: add --loss"),
+        (
+            "--rate 1mbit --queue 1bdp",
+            "--queue in bandwidth-delay products needs a delay; fix",
+        ),
+        (
+            "--burst 3",
+            "--burst groups losses, and none are asked for; fix: add --loss",
+        ),
         ("--down-burst 3 --up-loss 1%", "fix: add --down-loss"),
-        ("--mtu 1000", "IPv6 needs an MTU of 1280 octets at least; fix: add -4"),
+        (
+            "--mtu 1000",
+            "IPv6 needs an MTU of 1280 octets at least; fix: add -4",
+        ),
         ("--pcap -", "standard output is the program's; fix"),
         ("--json -", "standard output is the program's; fix"),
         ("--metrics -", "standard output is the program's; fix"),
@@ -100,10 +128,16 @@ fn the_program_sends_up() {
     let (ours, mut program) = memory::pair(&memory::Config::default());
     let mut ours = options.impair(ours);
     let mut batch = Batch::new(8);
-    batch.push(Packet::from_bytes(vec![0x45; 40].into())).unwrap();
+    batch
+        .push(Packet::from_bytes(vec![0x45; 40].into()))
+        .unwrap();
     let now = handfast_base::Instant::ZERO;
     ours.transmit(now, &mut batch).unwrap();
-    assert_eq!(program.receive(now, &mut batch).unwrap(), 1, "down is whole");
+    assert_eq!(
+        program.receive(now, &mut batch).unwrap(),
+        1,
+        "down is whole"
+    );
     program.transmit(now, &mut batch).unwrap();
     assert_eq!(ours.receive(now, &mut batch).unwrap(), 0, "up is lost");
 }
@@ -176,10 +210,16 @@ fn names_of_ladders_and_places_of_metrics_are_told_apart() {
     assert_eq!(which("--ladder=7"), Some(Which::First(7)));
     assert_eq!(which("--ladder=:443"), Some(Which::To(None, Some(443))));
     assert_eq!(which("--ladder=Example.com."), to("example.com", None));
-    assert_eq!(which("--ladder=example.com:80"), to("example.com", Some(80)));
+    assert_eq!(
+        which("--ladder=example.com:80"),
+        to("example.com", Some(80))
+    );
     assert_eq!(which("--ladder=192.0.2.1"), to("192.0.2.1", None));
     assert_eq!(which("--ladder=2001:db8::1"), to("2001:db8::1", None));
-    assert_eq!(which("--ladder=[2001:db8::1]:80"), to("2001:db8::1", Some(80)));
+    assert_eq!(
+        which("--ladder=[2001:db8::1]:80"),
+        to("2001:db8::1", Some(80))
+    );
     let metrics = |line: &str| options(line).unwrap().report.metrics.unwrap();
     let served = |text: &str| MetricsTo::Served(text.parse().unwrap());
     assert_eq!(metrics("--metrics :9100"), served("127.0.0.1:9100"));

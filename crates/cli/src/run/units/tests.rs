@@ -80,7 +80,9 @@ fn what_is_too_large_or_too_fine_is_an_error_and_never_another_value() {
     assert!(octets("1GiB").is_ok() && octets("1073741825B").is_err());
     assert!(duration("0.5ns").is_err());
     assert!(octets("0.5B").is_err());
-    for text in ["", "%", "ms", ".5s", "5.s", "1e3ms", "+5ms", "5 5ms", "1,5s", "٣ms", "1_000ms"] {
+    for text in [
+        "", "%", "ms", ".5s", "5.s", "1e3ms", "+5ms", "5 5ms", "1,5s", "٣ms", "1_000ms",
+    ] {
         let all = [
             shown(probability(text)),
             shown(duration(text)),
@@ -96,7 +98,12 @@ fn decimal_text(numerator: u64, places: u32) -> String {
     let power = 10u64.pow(places);
     match places {
         0 => numerator.to_string(),
-        _ => format!("{}.{:0width$}", numerator / power, numerator % power, width = places as usize),
+        _ => format!(
+            "{}.{:0width$}",
+            numerator / power,
+            numerator % power,
+            width = places as usize
+        ),
     }
 }
 
