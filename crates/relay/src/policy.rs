@@ -65,6 +65,12 @@ impl Policy {
         self.host_loopback = true;
     }
 
+    /// Whether a rule denies every port of whatever has this name, so that there is no use in
+    /// looking it up.
+    pub fn denies_name(&self, name: &str) -> bool {
+        self.deny.iter().any(|rule| rule.names_all_of(name))
+    }
+
     /// Decides about a destination, as the host would connect to it, that is known by `names`: a
     /// rule that denies by name concerns it when it fits any of them, and so does one that allows.
     pub fn decide(&self, destination: SocketAddr, names: &[impl AsRef<str>]) -> Verdict {

@@ -12,8 +12,10 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// Relays what arrives at a stack, and is not for the stack itself, to where it wants to go.
 ///
@@ -31,6 +33,7 @@ pub struct Relay {
     tasks: Vec<JoinHandle<()>>,
     published: Vec<(Publish, SocketAddr)>,
     nat: Nat,
+    shared: Arc<Shared>,
 }
 
 /// As whom the program sees the loopback of the host.
@@ -63,6 +66,10 @@ pub(crate) struct Shared {
     pub(crate) program: Vec<IpAddr>,
     substitutes: HashMap<IpAddr, IpAddr>,
     observer: Option<Arc<dyn RelayObserver>>,
+    /// The program has ended: nobody is there any more to whom something could be told.
+    pub(crate) draining: watch::Sender<bool>,
+    /// Connections that are carried.
+    pub(crate) carried: watch::Sender<usize>,
 }
 
 impl Relay {
@@ -79,6 +86,8 @@ impl Relay {
                 program: vec![PROGRAM.0.into(), PROGRAM.1.into()],
                 substitutes: HashMap::new(),
                 observer: None,
+                draining: watch::Sender::new(false),
+                carried: watch::Sender::new(0),
             },
             publish: Vec::new(),
         }
@@ -92,6 +101,17 @@ impl Relay {
     /// How often a datagram was not relayed.
     pub fn udp_counts(&self) -> udp::Counts {
         self.nat.counts()
+    }
+
+    /// Waits until all that the program has said has gone on to where it is for, and connections
+    /// are closed, at most for `patience`: for when the program has ended. What only the other side
+    /// has still to say is nobody's any more, and is not waited for. Returns whether all was done.
+    /// Cancelling loses nothing.
+    pub async fn drain(&self, patience: Duration) -> bool {
+        self.shared.draining.send_replace(true);
+        let mut carried = self.shared.carried.subscribe();
+        let none = carried.wait_for(|&carried| carried == 0);
+        timeout(patience, none).await.is_ok()
     }
 
     /// Ends every connection, and waits until all are gone and reported.
@@ -196,6 +216,7 @@ impl RelayBuilder {
             tasks,
             published,
             nat,
+            shared,
         })
     }
 }

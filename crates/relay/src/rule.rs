@@ -34,7 +34,22 @@ const ALL: RangeInclusive<u16> = 0..=u16::MAX;
 
 impl Rule {
     pub(crate) fn matches(&self, address: IpAddr, port: u16, names: &[impl AsRef<str>]) -> bool {
-        let is_it = |name: &str| match &self.who {
+        let is_it = || match &self.who {
+            Who::Anybody => true,
+            Who::Network(network) => network.contains(&address),
+            Who::Name(_) | Who::Below(_) => names.iter().any(|name| self.names(name.as_ref())),
+        };
+        self.ports.contains(&port) && is_it()
+    }
+
+    /// Whether it is for every port of this name.
+    pub(crate) fn names_all_of(&self, name: &str) -> bool {
+        self.ports == ALL && self.names(name)
+    }
+
+    fn names(&self, name: &str) -> bool {
+        let name = name.trim_end_matches('.');
+        match &self.who {
             Who::Name(own) => name.eq_ignore_ascii_case(own),
             Who::Below(own) => {
                 let above = name.len().checked_sub(own.len() + 1);
@@ -43,17 +58,8 @@ impl Rule {
                         && name.as_bytes()[at + 1..].eq_ignore_ascii_case(own.as_bytes())
                 })
             }
-            _ => false,
-        };
-        self.ports.contains(&port)
-            && match &self.who {
-                Who::Anybody => true,
-                Who::Network(network) => network.contains(&address),
-                Who::Name(_) | Who::Below(_) => {
-                    let names = names.iter().map(|name| name.as_ref());
-                    names.map(|name| name.trim_end_matches('.')).any(is_it)
-                }
-            }
+            Who::Anybody | Who::Network(_) => false,
+        }
     }
 }
 

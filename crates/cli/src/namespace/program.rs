@@ -254,6 +254,11 @@ impl Running {
         self.lifeline.write(number as u8);
     }
 
+    /// The next of the [`Signals`] that has come since the program ended.
+    pub fn interrupted(&self) -> Option<i32> {
+        self.signals.as_ref().and_then(Signals::next)
+    }
+
     /// Waits until the program and all that descends from it have ended; meanwhile passes on the
     /// [`Signals`] that the program has not had itself. When the program ends, this process has
     /// the terminal's foreground back if it had it when the program started.

@@ -35,8 +35,7 @@ pub fn main(arguments: &RunArguments, detail: Detail, ascii: bool) -> ExitCode {
     // The standard library's keys of hash tables are random, and need no more than itself.
     let seed = RandomState::new().build_hasher().finish();
     let outcome = Options::new(arguments, detail, ascii, seed).and_then(|options| {
-        let mut terminal =
-            Terminal::standard_error(Style::of_standard_error(ascii), detail);
+        let mut terminal = Terminal::standard_error(Style::of_standard_error(ascii), detail);
         run(&options, &mut terminal)
     });
     match outcome {
@@ -57,7 +56,8 @@ fn run(options: &Options, terminal: &mut Terminal) -> Result<u8, String> {
     let signals = Signals::hold().map_err(|e| format!("cannot wait for signals: {e}"))?;
     let mut recording = Recording::new(options)?;
     // Before our own limits are raised: the program inherits those it would have had.
-    let mut namespace = world::namespace(options)?;
+    let resolv_conf = world::resolv_conf()?;
+    let mut namespace = world::namespace(options, &resolv_conf)?;
     handfast_relay::raise_descriptor_limit()
         .map_err(|e| format!("cannot raise the limit of descriptors: {e}"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -66,7 +66,13 @@ fn run(options: &Options, terminal: &mut Terminal) -> Result<u8, String> {
         .build()
         .map_err(|e| format!("cannot start threads: {e}"))?;
     let ledger = Ledger::new();
-    let world = World::start(options, &mut namespace, &mut recording, &ledger);
+    let world = World::start(
+        options,
+        &mut namespace,
+        &resolv_conf,
+        &mut recording,
+        &ledger,
+    );
     let world = runtime.block_on(world)?;
     if let Some(address) = world.metrics_address() {
         terminal.line(&format!("handfast: metrics at http://{address}/metrics"));
@@ -76,9 +82,10 @@ fn run(options: &Options, terminal: &mut Terminal) -> Result<u8, String> {
         env: options.environment.clone(),
         identity: Identity::of_sudo_caller().filter(|_| namespace.backend().by_root()),
     };
-    let started = namespace.start(&program, Some(signals));
-    let exit = started.map(|running| running.wait());
-    let stack = runtime.block_on(world.close());
+    let running = namespace.start(&program, Some(signals));
+    let exit = running.as_ref().map(|running| running.wait());
+    let interrupted = || running.as_ref().is_ok_and(|r| r.interrupted().is_some());
+    let stack = runtime.block_on(world.close(interrupted));
     runtime.shutdown_background();
     let (ended, code, left_behind) = match exit {
         Ok(exit) => {

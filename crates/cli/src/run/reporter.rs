@@ -98,6 +98,11 @@ impl RelayObserver for Reporter {
                 });
             }
             RelayEvent::TcpClosed(report) => self.closed(report),
+            RelayEvent::UdpFlowClosed(flow) => self.ledger.udp_flow(
+                [flow.datagrams_up, flow.datagrams_down],
+                [flow.octets_up, flow.octets_down],
+            ),
+            RelayEvent::PingUnavailable(why) => eprintln!("handfast: {why}"),
             _ => {}
         }
     }

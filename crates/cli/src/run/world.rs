@@ -3,10 +3,12 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use handfast::{Host, Net};
 use handfast_link::observed::Observed;
-use handfast_relay::{Limits, Policy, Relay, Rule};
+use handfast_relay::dns::{self, Dns, DnsConfig, Names, ResolvConf, Upstream};
+use handfast_relay::{Limits, Policy, Publish, Relay, Rule};
 
 use super::addresses;
 use super::arguments::{Backend as Asked, MetricsTo};
@@ -21,27 +23,48 @@ use crate::services::{self, Services, Watch};
 /// Packets that may wait for us in the kernel.
 const TX_QUEUE_LEN: u32 = 10_000;
 
+/// How long what the program has said may take to arrive when it has ended.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Addresses whose names are remembered.
+const NAMES: usize = 4_096;
+/// Where the machine says how to resolve names.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
 /// Our side of the program's network. Dropped, it ends all that is carried.
 pub(super) struct World {
     relay: Relay,
     _services: Services,
+    _dns: Dns,
     metrics: Option<Serving>,
     /// Last, for the others use it.
     host: Host,
+}
+
+/// How the machine resolves names.
+///
+/// # Errors
+/// Why that cannot be read, in one line with a fix.
+pub(super) fn resolv_conf() -> Result<ResolvConf, String> {
+    ResolvConf::read(RESOLV_CONF)
+        .map_err(|e| format!("cannot read {RESOLV_CONF}: {e}; fix: make it readable for you"))
 }
 
 /// Makes the network in which the program will be.
 ///
 /// # Errors
 /// Why not, in one line with a fix.
-pub(super) fn namespace(options: &Options) -> Result<Namespace, String> {
+pub(super) fn namespace(options: &Options, resolv_conf: &ResolvConf) -> Result<Namespace, String> {
     let config = NamespaceConfig {
         backends: backends(options.backend)?,
-        addresses: options.families.iter().map(|f| addresses::of_interface(*f)).collect(),
+        addresses: options
+            .families
+            .iter()
+            .map(|f| addresses::of_interface(*f))
+            .collect(),
         mtu: options.mtu,
         tx_queue_len: TX_QUEUE_LEN,
         sysctls: options.sysctls.clone(),
-        resolv_conf: None,
+        resolv_conf: Some(resolv_conf.with_nameservers(&gateways(options))),
         ping_group: Some(rustix::process::getegid().as_raw()),
         supervision: Supervision::PidNamespace,
         ..NamespaceConfig::default()
@@ -57,19 +80,19 @@ impl World {
     pub(super) async fn start(
         options: &Options,
         namespace: &mut Namespace,
+        resolv_conf: &ResolvConf,
         recording: &mut Recording,
         ledger: &Ledger,
     ) -> Result<World, String> {
         let link = namespace
             .take_link()
             .map_err(|e| format!("cannot use the program's network: {e}"))?;
-        let families = &options.families;
-        let gateways: Vec<IpAddr> = families.iter().map(|f| addresses::gateway(*f)).collect();
+        let gateways = gateways(options);
         let watch = Watch::new(&gateways);
         let link = recording.watch(link, options);
         let link = Observed::new(link, Some(Box::new(watch.clone())));
         let mut recorded = recording.sink();
-        let prefixes = families.iter().map(|f| addresses::of_stack(*f));
+        let prefixes = options.families.iter().map(|f| addresses::of_stack(*f));
         let host = Host::builder()
             .tcp(Arc::clone(&options.tcp))
             .link(link, prefixes.collect::<Result<Vec<_>, _>>()?)
@@ -86,7 +109,11 @@ impl World {
         recording.start(net.now())?;
         let services = services::start(&net, &gateways, &watch, options.serve.clone())
             .map_err(|e| e.to_string())?;
-        let relay = relay(options, &net, ledger).await?;
+        let policy = policy(options)?;
+        let names = Arc::new(Names::new(NAMES));
+        let dns = dns(options, &net, resolv_conf, &policy, &names);
+        let dns = dns.await.map_err(|e| format!("cannot answer names: {e}"))?;
+        let relay = relay(options, &net, policy, names, ledger).await?;
         let metrics = match options.report.metrics {
             Some(MetricsTo::Served(address)) => {
                 let (net, ledger) = (net.clone(), ledger.clone());
@@ -102,6 +129,7 @@ impl World {
         Ok(World {
             relay,
             _services: services,
+            _dns: dns,
             metrics,
             host,
         })
@@ -112,37 +140,88 @@ impl World {
         self.metrics.as_ref().map(Serving::address)
     }
 
-    /// Ends all that is carried, and returns the last figures of our stack.
-    pub(super) async fn close(self) -> Vec<handfast::Metric> {
+    /// Ends all that is carried, once what the program has said has arrived, unless that takes too
+    /// long or `interrupted` says so; returns the last figures of our stack.
+    pub(super) async fn close(self, interrupted: impl Fn() -> bool) -> Vec<handfast::Metric> {
+        let impatience = async {
+            while !interrupted() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            _ = self.relay.drain(PATIENCE) => {}
+            () = impatience => {}
+        }
         self.relay.close().await;
         self.host.metrics()
     }
 }
 
-async fn relay(options: &Options, net: &Net, ledger: &Ledger) -> Result<Relay, String> {
-    let rules = |texts: &[String]| {
-        let parsed = texts.iter().map(|text| text.parse::<Rule>());
-        parsed.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())
-    };
+/// Our addresses.
+fn gateways(options: &Options) -> Vec<IpAddr> {
+    let families = options.families.iter();
+    families.map(|f| addresses::gateway(*f)).collect()
+}
+
+fn policy(options: &Options) -> Result<Policy, String> {
+    let rule = |text: &String| text.parse::<Rule>().map_err(|e| e.to_string());
     let mut policy = Policy::default();
-    for rule in rules(&options.allow)? {
-        policy.allow(rule);
+    for text in &options.allow {
+        policy.allow(rule(text)?);
     }
-    for rule in rules(&options.deny)? {
-        policy.deny(rule);
+    for text in &options.deny {
+        policy.deny(rule(text)?);
     }
     if options.allow_host_loopback {
         policy.allow_host_loopback();
     }
+    Ok(policy)
+}
+
+/// Answers names: ours here, all others by the machine's own resolvers.
+async fn dns(
+    options: &Options,
+    net: &Net,
+    resolv_conf: &ResolvConf,
+    policy: &Policy,
+    names: &Arc<Names>,
+) -> std::io::Result<Dns> {
+    let hosts = options.families.iter().map(|f| addresses::host(*f));
+    let mut config = DnsConfig::new(Upstream::from(resolv_conf));
+    config.own = vec![
+        (addresses::GATEWAY_NAME.to_owned(), gateways(options)),
+        (addresses::HOST_NAME.to_owned(), hosts.collect()),
+    ];
+    let policy = policy.clone();
+    config.denied = Arc::new(move |name| policy.denies_name(name));
+    dns::serve(net, &gateways(options), config, Arc::clone(names)).await
+}
+
+async fn relay(
+    options: &Options,
+    net: &Net,
+    policy: Policy,
+    names: Arc<Names>,
+    ledger: &Ledger,
+) -> Result<Relay, String> {
+    let families = &options.families;
     let mut relay = Relay::builder(net)
         .policy(policy)
+        .names(names)
+        .program(families.iter().map(|f| addresses::program(*f)))
         .config(Arc::clone(&options.tcp))
         .limits(Limits::default())
         .observer(Arc::new(Reporter::new(ledger.clone())));
-    for family in &options.families {
+    for family in families {
         relay = relay.substitute(addresses::host(*family), addresses::host_loopback(*family));
     }
-    relay.start().await.map_err(|e| format!("cannot relay: {e}"))
+    for text in &options.publish {
+        relay = relay.publish(text.parse::<Publish>().map_err(|e| e.to_string())?);
+    }
+    relay
+        .start()
+        .await
+        .map_err(|e| format!("cannot relay: {e}"))
 }
 
 /// The ways to make a network that were asked for.

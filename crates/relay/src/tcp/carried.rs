@@ -54,6 +54,7 @@ impl Carried {
             info: None,
             end: End::Relay,
         };
+        shared.carried.send_modify(|carried| *carried += 1);
         let ours = Ours {
             stream: ours,
             shared: shared.clone(),
@@ -105,14 +106,26 @@ async fn carry(
     host: &HostStream,
     filter: Option<Box<dyn Filter>>,
 ) -> Result<(), Broken> {
-    let Ours { stream, report, .. } = ours;
+    let Ours {
+        stream,
+        report,
+        shared,
+        ..
+    } = ours;
     let mut pump = Pump::new(stream, host, filter);
+    let mut draining = shared.draining.subscribe();
+    let mut drained = std::pin::pin!(draining.wait_for(|&draining| draining));
+    let mut is_draining = false;
     let mut host_error = std::pin::pin!(host.ready(Interest::ERROR));
     let mut has_error = false;
     poll_fn(|cx| {
         if !has_error && host_error.as_mut().poll(cx).is_ready() {
             has_error = true;
             pump.host_breaks();
+        }
+        if !is_draining && drained.as_mut().poll(cx).is_ready() {
+            is_draining = true;
+            pump.program_gone();
         }
         let polled = pump.poll(cx);
         (report.octets_up, report.octets_down) = pump.octets();
@@ -143,5 +156,6 @@ impl Drop for Ours {
         self.report.lasted = self.began.elapsed();
         self.shared
             .tell(|| RelayEvent::TcpClosed(self.report.clone()));
+        self.shared.carried.send_modify(|carried| *carried -= 1);
     }
 }

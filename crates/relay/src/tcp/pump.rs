@@ -34,6 +34,8 @@ pub(crate) struct Pump<'a> {
     down: Down,
     /// The host's socket has an error: what it has received is still read, and then comes a reset.
     host_broken: bool,
+    /// Nobody reads any more what comes down.
+    program_gone: bool,
 }
 
 #[derive(Default)]
@@ -87,6 +89,7 @@ impl<'a> Pump<'a> {
                 stage: Stage::Open,
             },
             host_broken: false,
+            program_gone: false,
         }
     }
 
@@ -98,6 +101,11 @@ impl<'a> Pump<'a> {
     /// The host's socket has an error, which comes after what there is to be read.
     pub(crate) fn host_breaks(&mut self) {
         self.host_broken = true;
+    }
+
+    /// The program has ended: when all it has said is passed on, its connection is over.
+    pub(crate) fn program_gone(&mut self) {
+        self.program_gone = true;
     }
 
     /// Moves what can be moved. Ready when both directions are closed, or the connection broke.
@@ -124,6 +132,10 @@ impl<'a> Pump<'a> {
             if self.up.stage == Stage::Closed {
                 return Poll::Ready(Ok(()));
             }
+        }
+        if self.program_gone && self.up.stage == Stage::Closed {
+            let closed = self.ours.shutdown_write();
+            return Poll::Ready(closed.map_err(Broken::Program));
         }
         if self.up.queue.is_empty() {
             self.up.queue = Vec::new();
