@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release -p handfast-bench --bin run -- [--rounds 5] [--mtu 1500,65520]
 //! [--only handfast,pasta] [--congestion reno] [--handfast PATH] [--pasta PATH]
-//! [--slirp4netns PATH]` as root, after `cargo build --release -p handfast-cli`
+//! [--slirp4netns PATH] [--steps down,ping]` as root, after `cargo build --release -p handfast-cli`
 
 mod options;
 mod table;
@@ -44,13 +44,14 @@ fn main() -> ExitCode {
     namespace::run(|| measure(&Options::parse(words)?))
 }
 
-/// A part of a round. The first word is its name in tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A part of a round.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Check,
     /// The client's command.
     Tcp(&'static str),
     Ping,
+    /// The client's command.
     Connect(&'static str),
     UdpDown,
     UdpUp,
@@ -93,8 +94,7 @@ fn measure(options: &Options) -> io::Result<()> {
     let mut rows: Vec<Row> = Vec::new();
     for &mtu in &options.mtus {
         for relay in Relay::ALL {
-            let begins = |only: &str| only.split(',').any(|name| relay.name().starts_with(name));
-            let chosen = options.only.as_deref().is_none_or(begins);
+            let chosen = Options::lists(&options.only, relay.name());
             // Without a relay nothing depends on the MTU.
             let again = relay == Relay::Direct && rows.iter().any(|r| r.relay == relay);
             if chosen && !again {
@@ -110,9 +110,14 @@ fn measure(options: &Options) -> io::Result<()> {
             }
         }
     }
+    let steps: Vec<Step> = [&OTHERS[..1], &TRANSFERS, &OTHERS[1..]]
+        .concat()
+        .into_iter()
+        .filter(|step| Options::lists(&options.steps, step.name()))
+        .collect();
     for round in 0..=options.rounds {
         for row in rows.iter_mut().filter(|row| row.problem.is_none()) {
-            if let Err(e) = take(row, &outside, &arrivals) {
+            if let Err(e) = take(row, &steps, &outside, &arrivals) {
                 row.problem = Some(e.to_string());
             }
             if round == 0 {
@@ -128,9 +133,14 @@ fn measure(options: &Options) -> io::Result<()> {
 }
 
 /// One round of one row.
-fn take(row: &mut Row, outside: &Outside, arrivals: &server::Arrivals) -> io::Result<()> {
+fn take(
+    row: &mut Row,
+    steps: &[Step],
+    outside: &Outside,
+    arrivals: &server::Arrivals,
+) -> io::Result<()> {
     let mut running = None;
-    for step in OTHERS[..1].iter().chain(&TRANSFERS).chain(&OTHERS[1..]) {
+    for step in steps {
         // A relay that has failed may be left in any state: the next step has a new one.
         let relay = match &mut running {
             Some(relay) => relay,
@@ -159,6 +169,16 @@ fn take(row: &mut Row, outside: &Outside, arrivals: &server::Arrivals) -> io::Re
 }
 
 impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Tcp(command) | Self::Connect(command) => command,
+            Self::Ping => "ping",
+            Self::UdpDown => "udp-down",
+            Self::UdpUp => "udp-up",
+        }
+    }
+
     /// The figures of this step; a transfer says in `octets` how much the next should move.
     fn take(
         self,

@@ -11,6 +11,8 @@ pub(crate) struct Options {
     pub(crate) mtus: Vec<u32>,
     /// Beginnings of the names of the relays to measure, if not all.
     pub(crate) only: Option<String>,
+    /// Beginnings of the names of the steps to take, if not all.
+    pub(crate) steps: Option<String>,
     /// Congestion control of the kernel at every end.
     pub(crate) congestion: String,
     /// The commands to measure.
@@ -27,6 +29,7 @@ impl Options {
             rounds: 5,
             mtus: vec![1500, 65520],
             only: None,
+            steps: None,
             congestion: "reno".into(),
             programs: Programs {
                 handfast: std::env::current_exe()?.with_file_name("handfast"),
@@ -45,6 +48,7 @@ impl Options {
                     options.mtus = mtus.collect::<io::Result<_>>()?;
                 }
                 "--only" => options.only = Some(value),
+                "--steps" => options.steps = Some(value),
                 "--congestion" => options.congestion = value,
                 "--handfast" => options.programs.handfast = value.into(),
                 "--pasta" => options.programs.pasta = value.into(),
@@ -60,5 +64,11 @@ impl Options {
             return Err(Error::other("--rounds 0: at least 1 is needed"));
         }
         Ok(options)
+    }
+
+    /// Whether a list of the beginnings of names has one of `name`; no list has all.
+    pub(crate) fn lists(list: &Option<String>, name: &str) -> bool {
+        let begins = |list: &String| list.split(',').any(|begin| name.starts_with(begin));
+        list.as_ref().is_none_or(begins)
     }
 }

@@ -49,8 +49,9 @@ pub(crate) fn print(rows: &[Row]) {
         }
         for (step, (times, last)) in &row.failed {
             println!(
-                "{}: {step:?} failed {times} times, the last time: {last}",
-                row.name()
+                "{}: {} failed {times} times, the last time: {last}",
+                row.name(),
+                step.name()
             );
         }
     }
