@@ -1,4 +1,7 @@
 //! TCP through a relay, with the machine's own sockets at the far end.
 
+mod inbound;
+mod refusals;
+mod socks;
 mod streams;
 mod world;

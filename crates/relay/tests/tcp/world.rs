@@ -2,8 +2,9 @@
 //! the destinations are the machine's own loopback under another name.
 
 use handfast::link::memory;
-use handfast::{Host, Net};
+use handfast::{Config, Host, Net};
 use handfast_relay::{Policy, Refusal, Relay, RelayBuilder, RelayEvent, RelayObserver, TcpReport};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -80,27 +81,35 @@ impl World {
     }
 
     pub(crate) async fn with(change: impl FnOnce(RelayBuilder) -> RelayBuilder) -> World {
-        World::over(&memory::Config::default(), change).await
+        World::try_with(change).await.unwrap()
     }
 
-    pub(crate) async fn over(
-        link: &memory::Config,
+    pub(crate) async fn try_with(
         change: impl FnOnce(RelayBuilder) -> RelayBuilder,
-    ) -> World {
-        let (near, far) = memory::pair(link);
+    ) -> io::Result<World> {
+        let (near, far) = memory::pair(&memory::Config::default());
         let addresses = |last: u8| {
             [
                 format!("10.77.0.{last}/24").parse().unwrap(),
                 format!("fd68:616e:6466:1::{last}/64").parse().unwrap(),
             ]
         };
-        let program = Host::builder()
-            .link(near, addresses(2))
-            .gateway("0.0.0.0".parse().unwrap())
-            .gateway("::".parse().unwrap())
-            .start()
-            .unwrap();
-        let gateway = Host::builder().link(far, addresses(1)).start().unwrap();
+        // The default routes of a TUN: straight into the link.
+        let straight = ["0.0.0.0", "::"].map(|all| all.parse::<IpAddr>().unwrap());
+        let host = |link, last| {
+            Host::builder()
+                .link(link, addresses(last))
+                .gateway(straight[0])
+                .gateway(straight[1])
+                .tcp(Config {
+                    // So that very many connections find ports.
+                    time_wait: Duration::from_millis(500),
+                    ..Config::default()
+                })
+                .start()
+                .unwrap()
+        };
+        let (program, gateway) = (host(near, 2), host(far, 1));
         let events = Arc::<Events>::default();
         let mut policy = Policy::default();
         policy.allow_host_loopback();
@@ -110,13 +119,18 @@ impl World {
         for (inside, outside) in OUTSIDE {
             builder = builder.substitute(inside.parse().unwrap(), outside.parse().unwrap());
         }
-        let relay = change(builder).start().await.unwrap();
-        World {
+        Ok(World {
+            relay: Some(change(builder).start().await?),
             program,
             gateway,
-            relay: Some(relay),
             events,
-        }
+        })
+    }
+
+    /// Where the machine listens for what leads to the program.
+    pub(crate) fn published(&self) -> Vec<SocketAddr> {
+        let relay = self.relay.as_ref().unwrap();
+        relay.published().iter().map(|&(_, at)| at).collect()
     }
 
     pub(crate) fn net(&self) -> Net {
@@ -145,4 +159,47 @@ pub(crate) async fn soon<T>(wait: impl Future<Output = T>) -> T {
     tokio::time::timeout(limit, wait)
         .await
         .expect("within a minute")
+}
+
+/// A listener that takes no connection until it is opened: what a dead host is like.
+pub(crate) struct Blackhole {
+    listener: tokio::net::TcpListener,
+    /// Those who wait in its queue.
+    queued: Vec<tokio::net::TcpStream>,
+}
+
+/// A destination that is silent, and what the program calls it.
+pub(crate) async fn blackhole(family: usize) -> (Blackhole, SocketAddr) {
+    let (inside, outside) = OUTSIDE[family];
+    let outside = SocketAddr::new(outside.parse().unwrap(), 0);
+    let socket = match outside {
+        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4(),
+        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6(),
+    }
+    .unwrap();
+    socket.bind(outside).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let at = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    let patience = Duration::from_millis(200);
+    while let Ok(stream) = tokio::time::timeout(patience, tokio::net::TcpStream::connect(at)).await
+    {
+        queued.push(stream.unwrap());
+        assert!(queued.len() < 100, "the queue never fills");
+    }
+    let at = SocketAddr::new(inside.parse().unwrap(), at.port());
+    (Blackhole { listener, queued }, at)
+}
+
+impl Blackhole {
+    /// From now on it takes whoever comes.
+    pub(crate) async fn open(mut self) {
+        self.queued.clear();
+        tokio::spawn(async move {
+            let mut kept = Vec::new();
+            while let Ok((stream, _)) = self.listener.accept().await {
+                kept.push(stream);
+            }
+        });
+    }
 }
