@@ -49,6 +49,7 @@ struct Output {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(DemoArguments),
+    Serve(crate::serve::ServeArguments),
 }
 
 /// Let this stack and the kernel's own TCP talk HTTP to each other, and show every segment.
@@ -112,6 +113,7 @@ pub fn main() -> ExitCode {
     let terminal = Terminal::standard_output(style, detail);
     match arguments.command {
         Some(Command::Demo(demo)) => demo::run(&demo, terminal),
+        Some(Command::Serve(serve)) => crate::serve::run(&serve, terminal),
         None => match Arguments::command().print_help() {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,

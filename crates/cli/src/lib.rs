@@ -19,6 +19,8 @@ pub mod run;
 pub mod serve;
 #[cfg(target_os = "linux")]
 pub mod services;
+#[cfg(target_os = "linux")]
+pub mod signals;
 pub mod size;
 #[cfg(target_os = "linux")]
 pub mod terminal;

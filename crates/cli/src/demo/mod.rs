@@ -14,11 +14,11 @@ use std::time::Instant;
 
 use handfast::State;
 use handfast_trace::{LadderOptions, Side};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::DemoArguments;
 use crate::kernel_peer::TcpState;
 use crate::netlink::Family;
+use crate::signals::Signals;
 use crate::terminal::Terminal;
 use recording::{Capture, Recording};
 use transfer::{Bulk, Done, End, Transfer, What};
@@ -318,28 +318,4 @@ fn failed(faults: &[String]) -> ExitCode {
         eprintln!("handfast: {fault}");
     }
     ExitCode::FAILURE
-}
-
-/// The signals that ask a program to end.
-struct Signals([Signal; 3]);
-
-impl Signals {
-    fn new() -> io::Result<Signals> {
-        Ok(Signals([
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::hangup())?,
-        ]))
-    }
-
-    /// The number of the first to come.
-    async fn next(&mut self) -> i32 {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        let kind = tokio::select! {
-            _ = interrupt.recv() => SignalKind::interrupt(),
-            _ = terminate.recv() => SignalKind::terminate(),
-            _ = hangup.recv() => SignalKind::hangup(),
-        };
-        kind.as_raw_value()
-    }
 }

@@ -5,16 +5,16 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use handfast::TcpStream;
 
-use crate::serve::http::connections::Ends;
+use crate::serve::http::connections::{Ends, hear_out};
 use crate::serve::http::representation::whole_seconds;
 
 pub(super) const PORT: u16 = 13;
 
 /// Says the time once, and closes. What comes is thrown away.
 pub(super) async fn serve(stream: TcpStream, _: Ends) {
-    if stream.shutdown_read().is_ok() {
-        // Who breaks off does not want to know.
-        let _ = stream.write_bytes(&mut line()).await;
+    // Who breaks off does not want to know.
+    if stream.write_bytes(&mut line()).await.is_ok() && stream.shutdown_write().is_ok() {
+        hear_out(&stream).await;
     }
 }
 

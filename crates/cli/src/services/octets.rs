@@ -47,9 +47,9 @@ impl Source for Octets {
 /// # Errors
 /// In words.
 pub(super) fn parse(text: &str) -> Result<u64, String> {
-    match text {
-        "0" => Ok(0),
-        text => size::parse(text),
+    match text.parse() {
+        Ok(0) => Ok(0),
+        _ => size::parse(text),
     }
 }
 

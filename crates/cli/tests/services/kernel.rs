@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Inside {
     _services: Services,
     _host: Host,
-    pub(crate) runtime: Runtime,
+    _runtime: Runtime,
 }
 
 /// Runs `test` beside the services, with `files` if there are any; loudly not without root.
@@ -76,7 +76,7 @@ impl Inside {
         Inside {
             _services: started.unwrap(),
             _host: host,
-            runtime,
+            _runtime: runtime,
         }
     }
 
@@ -111,4 +111,10 @@ pub(crate) fn try_curl(arguments: &[&str]) -> Output {
 /// As [`curl`], as text.
 pub(crate) fn curl_text(arguments: &[&str]) -> String {
     String::from_utf8(curl(arguments)).unwrap()
+}
+
+/// The status of an answer, as a number.
+pub(crate) fn status(arguments: &[&str]) -> String {
+    let format = ["-o", "/dev/null", "-w", "%{http_code}"];
+    curl_text(&[&format, arguments].concat())
 }

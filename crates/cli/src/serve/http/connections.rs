@@ -21,8 +21,10 @@ use super::{Failure, Question};
 const MOST: usize = 4096;
 /// How long a connection may stand without a request.
 const IDLE: Duration = Duration::from_secs(120);
-/// How long, and for how many octets, a client is heard out after the last answer.
-const LINGER: (Duration, usize) = (Duration::from_secs(5), 64 << 20);
+/// How long a client is heard out after the last answer.
+const LINGER: Duration = Duration::from_secs(5);
+/// Octets read at a time then.
+const PIECE: usize = 1 << 20;
 
 /// The two ends of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -86,13 +88,8 @@ where
 
 /// Reads what the client still sends after our FIN: closing with octets unread would reset the
 /// connection, and might destroy our answer on its way (RFC 9112 section 9.6).
-async fn hear_out(stream: &TcpStream) {
-    let (patience, mut octets) = LINGER;
-    let rest = async {
-        while let Ok(read @ 1..) = stream.read_bytes(octets).await.map(|b| b.len()) {
-            octets = octets.saturating_sub(read);
-        }
-    };
+pub(crate) async fn hear_out(stream: &TcpStream) {
+    let rest = async { while let Ok(1..) = stream.read_bytes(PIECE).await.map(|b| b.len()) {} };
     // Who takes longer is cut off.
-    let _ = timeout(patience, rest).await;
+    let _ = timeout(LINGER, rest).await;
 }
