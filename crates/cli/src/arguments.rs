@@ -1,14 +1,23 @@
 //! The command line.
 
-use std::path::PathBuf;
+mod demo;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::completions::{self, CompletionsArguments};
+use crate::doctor::{self, DoctorArguments};
+use crate::manual::{self, ManArguments};
+use crate::run::arguments::RunArguments;
 use crate::terminal::{Detail, Style, Terminal};
-use crate::{demo, size};
+pub use demo::{Backend, DemoArguments};
 
-/// A complete TCP/IP stack in user space: run it, watch it, measure it.
+/// A complete TCP/IP stack in user space: run programs over it, watch it, measure it.
 #[derive(Debug, Parser)]
 #[command(
     name = "handfast",
@@ -18,11 +27,13 @@ use crate::{demo, size};
     disable_help_subcommand = true,
     after_help = "\
 Start here:
-  handfast demo          two TCP stacks talk, and you see every segment; takes seconds
-  handfast demo --help   what it does, and what it can be told
+  handfast demo                        two TCP stacks talk, and you see every segment; takes seconds
+  handfast run curl https://example.com          any program over our TCP, without root
+  handfast run --loss 2% --ladder -- PROGRAM     and what loss does to it
+  handfast run --help                            all it can be told
 
 Exit codes: 0 all is well, 1 something failed and was said, 2 a wrong command line,
-            130 interrupted (128 + the signal's number)."
+            130 interrupted (128 + the signal's number). handfast run has its program's."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -46,74 +57,54 @@ struct Output {
     ascii: bool,
 }
 
+impl Output {
+    fn detail(&self) -> Detail {
+        match self {
+            Output { quiet: true, .. } => Detail::Quiet,
+            Output { verbose: true, .. } => Detail::Verbose,
+            _ => Detail::Normal,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(Box<RunArguments>),
     Demo(DemoArguments),
     Serve(crate::serve::ServeArguments),
+    Doctor(DoctorArguments),
+    Completions(CompletionsArguments),
+    Man(ManArguments),
 }
 
-/// Let this stack and the kernel's own TCP talk HTTP to each other, and show every segment.
-///
-/// The kernel's TCP runs in a network namespace of its own, behind a TUN interface whose other end
-/// this process holds. No root is needed for that where the machine allows it; nothing outside the
-/// namespace is touched, and nothing is left of it. Where it is not allowed, two stacks of this
-/// program talk to each other over a link in memory instead.
-///
-/// You see the ladder of a connection each way (handshake, request, answer, close, TIME-WAIT) with
-/// the states of both ends, then downloads and uploads over IPv4 and IPv6, each checked with
-/// SHA-256, and how fast they went. The connections of the ladders are also in a capture file for
-/// Wireshark.
-#[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
-  handfast demo                              everything, in seconds
-  handfast demo --size 1GiB --ipv4           a longer look at throughput, over IPv4 alone
-  handfast demo --out . && wireshark handfast-demo.pcapng
-  handfast demo --backend memory             without the kernel: two of our own stacks
-  handfast demo -v --ascii > report.txt      for a mail, with discarded packets if there are any")]
-pub struct DemoArguments {
-    /// IPv4 alone [default: both families]
-    #[arg(short = '4', long)]
-    pub ipv4: bool,
-    /// IPv6 alone [default: both families]
-    #[arg(short = '6', long)]
-    pub ipv6: bool,
-    /// Octets of each download and upload: a number with B, kB, MB, GB, KiB, MiB or GiB
-    #[arg(short, long, default_value = "64MiB", value_parser = size::parse, value_name = "SIZE")]
-    pub size: u64,
-    /// Directory for the capture, made if absent; a file that exists is never overwritten
-    /// [default: the system's for temporary files]
-    #[arg(short, long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// What stands at the other end
-    #[arg(short, long, value_enum, default_value_t = Backend::Auto)]
-    pub backend: Backend,
-}
-
-/// What stands at the other end of the demo's connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Backend {
-    /// The kernel where possible, else a second stack of our own
-    Auto,
-    /// The kernel's TCP, over a TUN in a network namespace
-    Tun,
-    /// A second stack of our own, over a link in memory
-    Memory,
+/// The whole command line as clap knows it, for completions and manual pages.
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// The whole command.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let style = Style::of_standard_output(arguments.output.ascii);
-    let detail = match arguments.output {
-        Output { quiet: true, .. } => Detail::Quiet,
-        Output { verbose: true, .. } => Detail::Verbose,
-        _ => Detail::Normal,
+    let given: Vec<OsString> = std::env::args_os().collect();
+    let arguments = match Arguments::try_parse_from(&given) {
+        Ok(arguments) => arguments,
+        Err(e) => {
+            // Nobody is left to tell if not even this can be written.
+            let _ = e.print();
+            return match e.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => ExitCode::from(wrong_command_line(&given)),
+            };
+        }
     };
-    let terminal = Terminal::standard_output(style, detail);
+    let (detail, ascii) = (arguments.output.detail(), arguments.output.ascii);
+    let output = || Terminal::standard_output(Style::of_standard_output(ascii), detail);
     match arguments.command {
-        Some(Command::Demo(demo)) => demo::run(&demo, terminal),
-        Some(Command::Serve(serve)) => crate::serve::run(&serve, terminal),
+        Some(Command::Run(run)) => crate::run::main(&run, detail, ascii),
+        Some(Command::Demo(demo)) => crate::demo::run(&demo, output()),
+        Some(Command::Serve(serve)) => crate::serve::run(&serve, output()),
+        Some(Command::Doctor(doctor)) => doctor::run(&doctor, output()),
+        Some(Command::Completions(of)) => completions::print(&of),
+        Some(Command::Man(of)) => manual::write(&of),
         None => match Arguments::command().print_help() {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
@@ -121,22 +112,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn help_fits_its_width() {
-        let mut command = Arguments::command();
-        let demo = command.find_subcommand_mut("demo").expect("it exists");
-        for text in [demo.render_long_help(), Arguments::command().render_help()] {
-            let text = text.to_string();
-            assert!(text.lines().all(|l| l.chars().count() <= 100), "{text}");
-        }
+/// The exit code of a command line that is wrong. Where a program's own exit code is expected, 2
+/// could be the program's, and 125 is ours.
+fn wrong_command_line(given: &[OsString]) -> u8 {
+    let subcommand = given.iter().skip(1).find(|argument| {
+        let first = argument.as_encoded_bytes().first();
+        first != Some(&b'-')
+    });
+    match subcommand {
+        Some(name) if name == "run" => 125,
+        _ => 2,
     }
 }

@@ -4,9 +4,15 @@
 #[cfg(target_os = "linux")]
 pub mod arguments;
 #[cfg(target_os = "linux")]
+pub mod completions;
+#[cfg(target_os = "linux")]
 pub mod demo;
 #[cfg(target_os = "linux")]
+pub mod doctor;
+#[cfg(target_os = "linux")]
 pub mod kernel_peer;
+#[cfg(target_os = "linux")]
+pub mod manual;
 #[cfg(target_os = "linux")]
 pub mod namespace;
 #[cfg(target_os = "linux")]
