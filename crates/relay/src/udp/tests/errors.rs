@@ -136,6 +136,35 @@ async fn what_the_machine_cannot_reach_is_said_at_once() {
     assert_eq!(nat.counts().unsendable, 2);
 }
 
+#[test]
+fn what_routers_say_is_told() {
+    super::place::in_place("1 0", || async {
+        let world = World::new();
+        let nat = world.relay(|config| config.admit = Arc::new(Some));
+        for routed in super::place::routed() {
+            for (to, hop_limit, expected) in [
+                (routed.far, 2, "hop limit"),
+                (routed.unreachable, 64, "unreachable"),
+                (routed.prohibited, 64, "prohibited"),
+                // The router itself has nobody at that port.
+                (routed.router, 64, "port"),
+            ] {
+                let socket = world.socket(to).await;
+                soon(socket.connect(SocketAddr::new(to, 9))).await.unwrap();
+                socket
+                    .configure(|options| options.hop_limit = hop_limit)
+                    .unwrap();
+                soon(socket.send(b"?")).await.unwrap();
+                let any = Readiness::ERROR | Readiness::READABLE;
+                soon(socket.ready(any)).await.unwrap();
+                let error = socket.take_error().unwrap().unwrap().to_string();
+                assert!(error.contains(expected), "{to}: {error}");
+            }
+        }
+        assert_eq!(nat.counts().unsendable, 0);
+    });
+}
+
 /// Waits until a socket has an error to tell that fails no call.
 async fn fails(socket: &handfast::UdpSocket) {
     let any = Readiness::ERROR | Readiness::READABLE;

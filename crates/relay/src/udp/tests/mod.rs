@@ -2,6 +2,7 @@
 
 mod errors;
 mod mapping;
+pub(crate) mod place;
 mod published;
 mod timeouts;
 mod trains;
