@@ -10,6 +10,7 @@ fn main() -> ExitCode {
         match std::env::args_os().nth(1) {
             Some(hidden) if hidden == namespace::SUBCOMMAND => namespace::inside_main(),
             Some(hidden) if hidden == namespace::INIT_SUBCOMMAND => namespace::init_main(),
+            Some(hidden) if hidden == namespace::EXEC_SUBCOMMAND => namespace::exec_main(),
             Some(hidden) if hidden == namespace::IDLE_SUBCOMMAND => ExitCode::SUCCESS,
             _ => handfast_cli::arguments::main(),
         }

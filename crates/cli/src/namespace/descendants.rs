@@ -3,8 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
+
+/// How often to look for them: the end of a grandchild gives no signal.
+const GLANCE: Duration = Duration::from_millis(20);
+/// How long to try SIGKILL: only who hangs in the kernel withstands it.
+const INSISTENCE: Duration = Duration::from_secs(5);
 
 /// The descendants of this process that have not ended.
 ///
@@ -48,8 +54,35 @@ fn parent_and_end(stat: &str) -> Option<(i32, bool)> {
     Some((words.next()?.parse().ok()?, ended))
 }
 
-/// Sends `signal` to each.
-pub(super) fn signal_all(processes: &HashSet<Pid>, signal: Signal) {
+/// Ends all descendants of this process: by SIGTERM, and by SIGKILL after `grace`, or as soon as
+/// `hurry` says so, which is to wait for as long as it is told. Returns how many there were.
+pub(super) fn end_all(mut grace: Duration, mut hurry: impl FnMut(Duration) -> bool) -> u32 {
+    let mut all = HashSet::new();
+    let begin = Instant::now();
+    loop {
+        reap(None);
+        // Without /proc nobody can be found; a pid namespace ends them all the same.
+        let left = alive().unwrap_or_default();
+        let elapsed = begin.elapsed();
+        if left.is_empty() || elapsed > grace + INSISTENCE {
+            return all.len() as u32;
+        }
+        if elapsed >= grace {
+            signal_each(&left, Signal::KILL);
+        } else {
+            let new = &left - &all;
+            signal_each(&new, Signal::TERM);
+            // One that is stopped could not act on it.
+            signal_each(&new, Signal::CONT);
+        }
+        all.extend(left);
+        if hurry(GLANCE) {
+            grace = Duration::ZERO;
+        }
+    }
+}
+
+fn signal_each(processes: &HashSet<Pid>, signal: Signal) {
     for pid in processes {
         // It may be gone since it was found.
         let _ = kill_process(*pid, signal);

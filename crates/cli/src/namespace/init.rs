@@ -3,13 +3,12 @@
 //! signals on, and leaves nothing behind: neither when the program has ended nor when the command
 //! has, of which it hears by the end of its lifeline.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
@@ -21,22 +20,18 @@ use rustix::process::{Pid, Signal, WaitStatus, getpid, kill_process};
 use rustix::process::{set_child_subreaper, set_parent_process_death_signal};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::Supervision;
-use super::descendants::{alive, reap, signal_all};
+use super::descendants::{self, reap};
 use super::descriptor::{receive, send};
 use super::error::Failure;
 use super::keeper::Refused;
 use super::program::{News, PASSED_ON, Program, Status};
+use super::{Supervision, exec};
 
 /// The exit code of an init process that could not mount its /proc, plus the error number.
 const NO_PROC: i32 = 64;
 
 /// How long processes that the program has left behind may take to end by themselves.
 const GRACE: Duration = Duration::from_secs(2);
-/// How often to look for them: the end of a grandchild gives no signal.
-const GLANCE: Duration = Duration::from_millis(20);
-/// How long to try SIGKILL on them: only one that hangs in the kernel withstands it.
-const INSISTENCE: Duration = Duration::from_secs(5);
 /// A signal passed on is one that also came to the group when both are no further apart.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
@@ -137,7 +132,8 @@ impl Init {
 
     fn run(&mut self, refused: Option<Refused>) -> io::Result<()> {
         let (program, streams): (Program, _) = receive(&self.lifeline)?;
-        let main = match start(&program, streams) {
+        let mortal = self.supervision == Supervision::Subreaper;
+        let main = match exec::start(&program, &streams, mortal) {
             Ok(pid) => pid,
             Err(e) => {
                 let errno = e.raw_os_error().unwrap_or(0);
@@ -195,37 +191,17 @@ impl Init {
 
     /// Ends whatever there is below, in peace first if `gently`. Returns how many there were.
     fn end_all(&mut self, gently: bool) -> u32 {
-        let mut all = HashSet::new();
-        let begin = Instant::now();
-        let mut grace = if gently { GRACE } else { Duration::ZERO };
-        loop {
-            reap(None);
-            // Without /proc nobody can be found; a pid namespace ends them all the same.
-            let left = alive().unwrap_or_default();
-            let elapsed = begin.elapsed();
-            if left.is_empty() || elapsed > grace + INSISTENCE {
-                return all.len() as u32;
+        let grace = if gently { GRACE } else { Duration::ZERO };
+        descendants::end_all(grace, |glance| match self.listen(Some(glance)) {
+            Word::Nothing => false,
+            // Whoever is in a hurry presses Ctrl-C again.
+            Word::Signal(_) => true,
+            Word::End => {
+                // Nothing but its end will ever come from there, and at once.
+                std::thread::sleep(Duration::from_millis(1));
+                true
             }
-            if elapsed >= grace {
-                signal_all(&left, Signal::KILL);
-            } else {
-                let new = &left - &all;
-                signal_all(&new, Signal::TERM);
-                // One that is stopped could not act on it.
-                signal_all(&new, Signal::CONT);
-            }
-            all.extend(left);
-            match self.listen(Some(GLANCE)) {
-                Word::Nothing => {}
-                // Whoever is in a hurry presses Ctrl-C again.
-                Word::Signal(_) => grace = Duration::ZERO,
-                Word::End => {
-                    grace = Duration::ZERO;
-                    // Nothing but its end will come from there.
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-            }
-        }
+        })
     }
 
     /// Waits for the command or a signal; signals to the group are noted on the way.
@@ -254,29 +230,6 @@ impl Init {
             _ => Word::End,
         }
     }
-}
-
-/// Starts the program with those standard streams, default signal mask and dispositions, in the
-/// process group of the command.
-fn start(program: &Program, streams: Vec<OwnedFd>) -> io::Result<Pid> {
-    let [stdin, stdout, stderr] =
-        <[OwnedFd; 3]>::try_from(streams).map_err(|_| io::ErrorKind::InvalidData)?;
-    let (name, arguments) = program
-        .argv
-        .split_first()
-        .ok_or(io::ErrorKind::InvalidInput)?;
-    let mut command = Command::new(name);
-    command
-        .args(arguments)
-        .envs(program.env.iter().map(|(name, value)| (name, value)))
-        .stdin(stdin)
-        .stdout(stdout)
-        .stderr(stderr);
-    if let Some(identity) = program.identity {
-        // From root this also empties the supplementary groups.
-        command.gid(identity.gid).uid(identity.uid);
-    }
-    Ok(Pid::from_child(&command.spawn()?))
 }
 
 fn status_of(status: WaitStatus) -> Status {

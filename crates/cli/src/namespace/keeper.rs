@@ -6,12 +6,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use nix::sched::CloneFlags;
+use rustix::process::{getpid, set_child_subreaper};
 use rustix::thread::CapabilitySet;
 
 use super::steps::Step;
-use super::{Supervision, init};
+use super::{Supervision, descendants, init};
 
 /// The hidden subcommand of the init process.
 pub const INIT_SUBCOMMAND: &str = "__init";
@@ -69,7 +71,14 @@ fn subreaper(lifeline: OwnedFd, refused: Option<Refused>) -> io::Result<()> {
     if let Some(refused) = refused {
         init.arg(serde_json::to_string(&refused)?);
     }
-    init.spawn()?.wait().map(drop)
+    // Should the init process be killed, what is below it falls to the worker.
+    set_child_subreaper(Some(getpid()))?;
+    init.spawn()?.wait()?;
+    descendants::end_all(Duration::ZERO, |glance| {
+        thread::sleep(glance);
+        false
+    });
+    Ok(())
 }
 
 /// Lets what this thread executes have the capability to mount /proc. (To somebody who is not root

@@ -17,8 +17,8 @@ pub struct Signals(SignalFd);
 
 impl Signals {
     /// Holds the signals back from the calling thread and from all that it starts from now on: to
-    /// be called before any other thread exists. Processes started with [`std::process::Command`]
-    /// get them as ever.
+    /// be called before any other thread exists. Processes that these start hold them back as well;
+    /// a [`Program`](super::Program) does not.
     ///
     /// # Errors
     /// When there is no descriptor left.
