@@ -1,7 +1,10 @@
 //! How many connections may be there, and how many of them may still be connecting: when that is
-//! full, the oldest connect gives way, for it is the likeliest never to be answered.
+//! full, the oldest connect gives way, for it is the likeliest never to be answered; and first of
+//! all one to a destination for which another has given way before, so that a crowd that asks
+//! again and again keeps nobody else waiting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -10,9 +13,26 @@ pub(crate) struct Gate {
     /// One for each descriptor.
     places: Arc<Semaphore>,
     connects: usize,
-    /// Those under way, oldest first; dropping a sender makes one give way.
-    under_way: Mutex<BTreeMap<u64, oneshot::Sender<()>>>,
+    queue: Mutex<Queue>,
 }
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// Those under way, in the order in which they give way, which is told by dropping a sender.
+    under_way: BTreeMap<Rank, (oneshot::Sender<()>, SocketAddr)>,
+    /// Destinations for which a connect has given way.
+    silent: HashSet<SocketAddr>,
+}
+
+/// Who gives way first: those to silent destinations, then the oldest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Rank {
+    is_fresh: bool,
+    id: u64,
+}
+
+/// Silent destinations that are remembered at most.
+const SILENT: usize = 65_536;
 
 /// A place for a descriptor, given back when dropped.
 #[derive(Debug)]
@@ -24,7 +44,7 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     gate: Arc<Gate>,
-    id: u64,
+    rank: Rank,
     give_way: oneshot::Receiver<()>,
 }
 
@@ -33,26 +53,30 @@ impl Gate {
         Arc::new(Gate {
             places: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
             connects: connects.max(1),
-            under_way: Mutex::default(),
+            queue: Mutex::default(),
         })
     }
 
     /// Enters a connect under `id`, which grows from one to the next, and makes others give way
     /// as needed.
-    pub(crate) fn enter(self: &Arc<Gate>, id: u64) -> Attempt {
+    pub(crate) fn enter(self: &Arc<Gate>, id: u64, destination: SocketAddr) -> Attempt {
         let (sender, give_way) = oneshot::channel();
-        let mut under_way = self.under_way();
-        while under_way.len() >= self.connects {
-            under_way.pop_first();
-        }
-        // Its place comes free when the oldest has gone.
+        let mut queue = self.queue();
+        let rank = Rank {
+            is_fresh: !queue.silent.contains(&destination),
+            id,
+        };
+        // A place comes free when its holder has gone.
         if self.places.available_permits() == 0 {
-            under_way.pop_first();
+            queue.pop();
         }
-        under_way.insert(id, sender);
+        queue.under_way.insert(rank, (sender, destination));
+        while queue.under_way.len() > self.connects {
+            queue.pop();
+        }
         Attempt {
             gate: self.clone(),
-            id,
+            rank,
             give_way,
         }
     }
@@ -63,16 +87,31 @@ impl Gate {
         match self.places.clone().try_acquire_owned() {
             Ok(permit) => Some(Place { _permit: permit }),
             Err(_) => {
-                self.under_way().pop_first();
+                self.queue().pop();
                 None
             }
         }
     }
 
-    fn under_way(&self) -> MutexGuard<'_, BTreeMap<u64, oneshot::Sender<()>>> {
-        self.under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// The destination has answered.
+    pub(crate) fn answered(&self, destination: &SocketAddr) {
+        self.queue().silent.remove(destination);
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    /// Makes one give way, if there is any.
+    fn pop(&mut self) {
+        if let Some((_, (_, destination))) = self.under_way.pop_first() {
+            if self.silent.len() >= SILENT {
+                self.silent.clear();
+            }
+            self.silent.insert(destination);
+        }
     }
 }
 
@@ -94,6 +133,6 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.gate.under_way().remove(&self.id);
+        self.gate.queue().under_way.remove(&self.rank);
     }
 }

@@ -102,7 +102,7 @@ impl Tcp {
             return refused(Refusal::Policy(why));
         }
         let began = Instant::now();
-        let attempt = self.gate.enter(id);
+        let attempt = self.gate.enter(id, outside);
         let connect = self.shared.outbound.connect(outside);
         let (host, place) = match attempt.run(connect).await {
             Some((Ok(host), place)) => (host, place),
@@ -119,6 +119,7 @@ impl Tcp {
                 return refused(Refusal::GaveWay);
             }
         };
+        self.gate.answered(&outside);
         self.shared.tell(|| RelayEvent::TcpAnswered {
             id,
             after: began.elapsed(),
