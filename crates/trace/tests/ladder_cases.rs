@@ -210,6 +210,46 @@ fn what_breaks_a_band_stays_visible() {
 }
 
 #[test]
+fn duplicate_acks_that_only_repeat_are_one_row() {
+    let (c, s) = (curl(), stack());
+    let mut all = handshake();
+    let data = |n: u32| segment(60.0 + f64::from(n), s, "ACK", 1 + 1448 * n, 1, 1448, 512);
+    all.push(lost(data(0), Loss::Random));
+    all.extend((1..12).map(data));
+    let again = |at, window| segment(at, c, "ACK", 1, 1, 0, window);
+    all.extend((0..7).map(|n| again(90.0 + f64::from(n), 502)));
+    // Another window and a selective acknowledgment say something of their own.
+    all.push(again(97.5, 501));
+    all.push(sack(again(98.0, 501), &[(1449, 2897)]));
+    all.extend((0..3).map(|n| again(99.0 + f64::from(n), 501)));
+    let ladder = ladder_of(all);
+    let folded: Vec<_> = ladder
+        .rows
+        .iter()
+        .enumerate()
+        .filter_map(|(i, row)| match &row.kind {
+            RowKind::Acks(a) => Some((i, a.segments, a.first, a.last)),
+            _ => None,
+        })
+        .collect();
+    let &[(row, 7, 1, 1)] = &folded[..] else {
+        panic!("{folded:?}\n{}", text(&ladder));
+    };
+    assert_eq!(notes(&ladder, row), "dup ACK 1 to 7");
+    let drawn = text(&ladder);
+    assert!(drawn.contains("7 duplicate ACKs ack=1 win="), "{drawn}");
+    assert!(drawn.contains("<SACK 1449-2897>"), "{drawn}");
+    let plain = |s: &&str| s.contains(" ACK ack=1 win=");
+    assert_eq!(
+        drawn.lines().filter(|l| plain(&l)).count(),
+        1 + 5,
+        "{drawn}"
+    );
+    let told = ladder.sentences();
+    assert!(told.contains("repeats the ACK of 1 7 times"), "{told}");
+}
+
+#[test]
 fn a_closed_window_is_marked_until_it_opens() {
     let (c, s) = (curl(), stack());
     let mut segments = handshake();

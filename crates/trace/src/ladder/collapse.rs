@@ -4,7 +4,8 @@
 //! acknowledgments that only acknowledge. Everything else ends the block and stays as it is: SYN,
 //! FIN, RST, loss, retransmission, reordering, duplicate ACKs, SACK, probes, a closed or reopened
 //! window, a change of state, a silence. Within a block, each direction's text becomes a
-//! [`Band`] and its acknowledgments an [`Acks`] row, if there are enough of them.
+//! [`Band`] and its acknowledgments an [`Acks`] row, if there are enough of them. So does a run of
+//! duplicate ACKs that only repeat each other.
 
 use super::quantity::{duration, octets};
 use super::{Acks, Band, Note, Row, RowKind, Segment, Side, states};
@@ -35,7 +36,7 @@ pub(super) fn collapse(
         block.push(row);
     }
     block.close();
-    block.out
+    fold_duplicates(block.out, at_least, idle)
 }
 
 struct Block {
@@ -169,26 +170,85 @@ fn fold_acks(rows: Vec<Row>, from: Side, at_least: usize) -> Vec<Row> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
         return rows;
     };
-    if rows.len() < at_least {
-        return rows;
+    match (segment(first), segment(last)) {
+        (Some(one), Some(other)) if rows.len() >= at_least => {
+            vec![acks(from, rows.len(), one, other)]
+        }
+        _ => rows,
     }
-    let (at, until) = (first.at, last.at);
-    let (Some(first), Some(last)) = (segment(first), segment(last)) else {
-        return rows;
-    };
-    let acks = Acks {
-        from,
-        segments: rows.len(),
-        first: first.ack.unwrap_or(0),
-        last: last.ack.unwrap_or(0),
-        window: last.window,
-        arrival: last.arrival,
-    };
-    vec![Row {
-        at,
-        until,
-        kind: RowKind::Acks(acks),
+}
+
+/// The row that stands for so many acknowledgments.
+fn acks(from: Side, segments: usize, first: &Segment, last: &Segment) -> Row {
+    Row {
+        at: first.at,
+        until: last.at,
+        kind: RowKind::Acks(Acks {
+            from,
+            segments,
+            first: first.ack.unwrap_or(0),
+            last: last.ack.unwrap_or(0),
+            window: last.window,
+            arrival: last.arrival,
+        }),
         changes: Vec::new(),
         notes: Vec::new(),
-    }]
+    }
+}
+
+/// Folds what repeats one acknowledgment over and over, as it comes while a hole is open, without
+/// saying more: neither SACK nor another window.
+fn fold_duplicates(rows: Vec<Row>, at_least: usize, idle: Duration) -> Vec<Row> {
+    let mut out: Vec<Row> = Vec::with_capacity(rows.len());
+    let mut run: Vec<Row> = Vec::new();
+    for row in rows {
+        if !run.last().is_some_and(|last| repeats(last, &row, idle)) {
+            close_duplicates(&mut run, at_least, &mut out);
+        }
+        match is_duplicate(&row) {
+            true => run.push(row),
+            false => out.push(row),
+        }
+    }
+    close_duplicates(&mut run, at_least, &mut out);
+    out
+}
+
+fn close_duplicates(run: &mut Vec<Row>, at_least: usize, out: &mut Vec<Row>) {
+    let ends = run.first().zip(run.last());
+    let ends = ends.and_then(|(first, last)| segment(first).zip(segment(last)));
+    match ends {
+        Some((first, last)) if run.len() >= at_least => {
+            let mut row = acks(first.from, run.len(), first, last);
+            let (from, to) = (first.duplicate_ack, last.duplicate_ack);
+            row.notes.push(Note::new(format!("dup ACK {from} to {to}")));
+            run.clear();
+            out.push(row);
+        }
+        _ => out.append(run),
+    }
+}
+
+/// Whether a duplicate ACK does nothing but repeat.
+fn is_duplicate(row: &Row) -> bool {
+    segment(row).is_some_and(|s| {
+        s.duplicate_ack > 0
+            && s.fate == Fate::Passed
+            && s.sack.is_empty()
+            && !s.is_out_of_order
+            && s.flags() == TcpFlags::ACK
+    }) && row.changes.is_empty()
+        && !row.notes.iter().any(|n| n.important)
+}
+
+fn repeats(last: &Row, row: &Row, idle: Duration) -> bool {
+    let same = |one: &Segment, other: &Segment| {
+        (one.from, one.ack, one.window) == (other.from, other.ack, other.window)
+            && one.duplicate_ack < other.duplicate_ack
+    };
+    is_duplicate(row)
+        && row.at.saturating_sub(last.at) < idle
+        && segment(last)
+            .zip(segment(row))
+            .is_some_and(|(one, other)| same(one, other))
 }

@@ -114,9 +114,10 @@ pub(super) fn band(b: &Band) -> Vec<String> {
 
 /// The label of folded acknowledgments.
 pub(super) fn acks(a: &Acks) -> Vec<String> {
-    vec![
-        format!("{} ACKs", grouped(a.segments as u64)),
-        format!("ack={}..{}", a.first, a.last),
-        format!("win={}", a.window),
-    ]
+    let many = grouped(a.segments as u64);
+    let (what, which) = match a.first == a.last {
+        true => ("duplicate ACKs", format!("ack={}", a.last)),
+        false => ("ACKs", format!("ack={}..{}", a.first, a.last)),
+    };
+    vec![format!("{many} {what}"), which, format!("win={}", a.window)]
 }

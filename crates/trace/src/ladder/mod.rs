@@ -80,7 +80,7 @@ pub enum RowKind {
     Segment(Segment),
     /// Several segments of new text, one way, without an anomaly.
     Band(Band),
-    /// Several acknowledgments of new text that say nothing else.
+    /// Several acknowledgments of new text that say nothing else, or of the same text again.
     Acks(Acks),
     /// A packet that is no segment of the connection but is about it.
     Message {
@@ -133,7 +133,7 @@ pub struct Acks {
     pub segments: usize,
     /// The first relative acknowledgment number.
     pub first: i64,
-    /// The last one.
+    /// The last one; the same for duplicate ACKs.
     pub last: i64,
     /// The window of the last one, in octets.
     pub window: u64,

@@ -48,6 +48,13 @@ impl Ladder {
                 b.end,
                 arrives("; the last arrives at", b.arrival, row.until),
             ),
+            RowKind::Acks(a) if a.first == a.last => format!(
+                "At {at}, {} repeats the ACK of {} {} times{}.",
+                self.title(a.from),
+                a.last,
+                grouped(a.segments as u64),
+                arrives("; the last arrives at", a.arrival, row.until),
+            ),
             RowKind::Acks(a) => format!(
                 "At {at}, {} sends {} ACKs, acknowledging {} to {}{}.",
                 self.title(a.from),
