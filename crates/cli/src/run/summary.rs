@@ -109,7 +109,7 @@ impl Summary<'_> {
             || report.detail == Detail::Verbose
     }
 
-    /// A line, and another if something was wrong.
+    /// A line.
     fn in_short(&self, terminal: &mut Terminal) {
         let totals = &self.account.totals;
         let lasted = words::duration(self.outcome.lasted);
@@ -122,13 +122,12 @@ impl Summary<'_> {
                 size::format(totals.octets_down + totals.datagram_octets[1]),
             ),
         };
-        let backend = &self.outcome.backend;
-        terminal.line(&format!("handfast: {carried}, {lasted} ({backend})"));
-        let trouble = self.trouble();
-        if !trouble.is_empty() {
-            let line = format!("handfast: {}; -v tells more", trouble.join(", "));
-            terminal.line(&terminal.style().paint(Ink::Bad, &line));
+        let mut line = format!("handfast: {carried}, {lasted} ({})", self.outcome.backend);
+        for trouble in self.trouble() {
+            line.push_str("; ");
+            line.push_str(&trouble);
         }
+        terminal.line(&line);
     }
 
     /// What was not as it should be, in a few words each.

@@ -1,4 +1,4 @@
-//! The report for machines. Times are nanoseconds, sizes octets; what is not known is null.
+//! The report for machines. Times are whole nanoseconds, sizes octets; what is not known is null.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ impl Summary<'_> {
             "version": VERSION,
             "command": command.collect::<Vec<_>>(),
             "ended": ended,
-            "lasted": nanos(outcome.lasted),
+            "lasted_ns": nanos(outcome.lasted),
             "left_behind": outcome.left_behind,
             "backend": outcome.backend,
             "mtu": options.mtu,
@@ -104,8 +104,8 @@ fn asked(of: &Impairment) -> Value {
     json!({
         "loss": of.loss,
         "burst": of.burst,
-        "delay": nanos(of.delay),
-        "jitter": nanos(of.jitter),
+        "delay_ns": nanos(of.delay),
+        "jitter_ns": nanos(of.jitter),
         "rate": rate,
         "reorder": of.reorder,
         "duplicate": of.duplicate,
@@ -127,9 +127,9 @@ fn measured(c: &Counters) -> Value {
         "queue_most_packets": c.queue_most,
         "queue_most_octets": c.queue_most_octets,
         "delay": {
-            "mean": c.mean_delay().map(nanos),
-            "least": nanos(c.delay.least),
-            "most": nanos(c.delay.most),
+            "mean_ns": c.mean_delay().map(nanos),
+            "least_ns": nanos(c.delay.least),
+            "most_ns": nanos(c.delay.most),
         },
     })
 }
@@ -137,8 +137,8 @@ fn measured(c: &Counters) -> Value {
 fn connection(line: &ConnectionLine, flow: Option<&FlowCounts>) -> Value {
     let info = line.info.map(|i| {
         json!({
-            "rtt": nanos(i.rtt),
-            "min_rtt": nanos(i.min_rtt),
+            "rtt_ns": nanos(i.rtt),
+            "min_rtt_ns": nanos(i.min_rtt),
             "mss": i.snd_mss,
             "cwnd": i.cwnd,
             "retransmissions": i.retransmissions,
@@ -163,8 +163,8 @@ fn connection(line: &ConnectionLine, flow: Option<&FlowCounts>) -> Value {
         "name": line.name,
         "octets_up": line.octets_up,
         "octets_down": line.octets_down,
-        "answered": line.answered.map(nanos),
-        "lasted": nanos(line.lasted),
+        "answered_ns": line.answered.map(nanos),
+        "lasted_ns": nanos(line.lasted),
         "end": end,
         "why": why,
         "ours": info,
