@@ -1,6 +1,7 @@
 //! `handfast run`: any program over our TCP.
 
 mod addresses;
+mod argument_values;
 pub mod arguments;
 pub mod impairment_arguments;
 pub mod ledger;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use handfast::{Config, KeepAlive};
 use handfast_link::Link;
 use handfast_link::impaired::{Impaired, Impairment};
+use handfast_relay::{Outbound, Publish, Rule};
 
 use super::arguments::{Backend, Congestion, MetricsTo, RunArguments, TcpArguments, Which};
 use crate::netlink::Family;
@@ -46,13 +47,15 @@ pub struct Options {
     /// How the network is made.
     pub backend: Backend,
     /// Rules of what alone may be reached, if there are any.
-    pub allow: Vec<String>,
+    pub allow: Vec<Rule>,
     /// Rules of what may not be reached.
-    pub deny: Vec<String>,
+    pub deny: Vec<Rule>,
     /// Whether the program may reach this machine's own loopback.
     pub allow_host_loopback: bool,
     /// Ports of this machine that lead to the program.
-    pub publish: Vec<String>,
+    pub publish: Vec<Publish>,
+    /// By which way connections leave this machine.
+    pub outbound: Outbound,
     /// Files to serve at `http://handfast.internal/`.
     pub serve: Option<PathBuf>,
     /// What is said of it.
@@ -138,6 +141,7 @@ impl Options {
             deny: reach.deny.clone(),
             allow_host_loopback: reach.allow_host_loopback,
             publish: reach.publish.clone(),
+            outbound: reach.via.clone().unwrap_or_default(),
             serve: place.serve.clone(),
             report: ReportOptions {
                 detail,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use handfast::{Host, Net};
 use handfast_link::observed::Observed;
 use handfast_relay::dns::{self, Dns, DnsConfig, Names, ResolvConf, Upstream};
-use handfast_relay::{Limits, Policy, Publish, Relay, Rule};
+use handfast_relay::{Limits, Policy, Relay};
 
 use super::addresses;
 use super::arguments::{Backend as Asked, MetricsTo};
@@ -109,7 +109,7 @@ impl World {
         recording.start(net.now())?;
         let services = services::start(&net, &gateways, &watch, options.serve.clone())
             .map_err(|e| e.to_string())?;
-        let policy = policy(options)?;
+        let policy = policy(options);
         let names = Arc::new(Names::new(NAMES));
         let dns = dns(options, &net, resolv_conf, &policy, &names);
         let dns = dns.await.map_err(|e| format!("cannot answer names: {e}"))?;
@@ -163,19 +163,18 @@ fn gateways(options: &Options) -> Vec<IpAddr> {
     families.map(|f| addresses::gateway(*f)).collect()
 }
 
-fn policy(options: &Options) -> Result<Policy, String> {
-    let rule = |text: &String| text.parse::<Rule>().map_err(|e| e.to_string());
+fn policy(options: &Options) -> Policy {
     let mut policy = Policy::default();
-    for text in &options.allow {
-        policy.allow(rule(text)?);
+    for rule in &options.allow {
+        policy.allow(rule.clone());
     }
-    for text in &options.deny {
-        policy.deny(rule(text)?);
+    for rule in &options.deny {
+        policy.deny(rule.clone());
     }
     if options.allow_host_loopback {
         policy.allow_host_loopback();
     }
-    Ok(policy)
+    policy
 }
 
 /// Answers names: ours here, all others by the machine's own resolvers.
@@ -207,6 +206,7 @@ async fn relay(
     let families = &options.families;
     let mut relay = Relay::builder(net)
         .policy(policy)
+        .outbound(options.outbound.clone())
         .names(names)
         .program(families.iter().map(|f| addresses::program(*f)))
         .config(Arc::clone(&options.tcp))
@@ -215,8 +215,8 @@ async fn relay(
     for family in families {
         relay = relay.substitute(addresses::host(*family), addresses::host_loopback(*family));
     }
-    for text in &options.publish {
-        relay = relay.publish(text.parse::<Publish>().map_err(|e| e.to_string())?);
+    for publish in &options.publish {
+        relay = relay.publish(*publish);
     }
     relay
         .start()
