@@ -13,13 +13,12 @@ use handfast::{Net, TcpListener};
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::CONTENT_TYPE;
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use sha2::{Digest, Sha256};
 
 use crate::kernel_peer::site::{self, Route};
 use crate::kernel_peer::{Seeded, hexadecimal};
+use crate::serve::http::connections;
 
 /// Octets of content made at a time.
 const CHUNK: usize = 128 * 1024;
@@ -76,32 +75,26 @@ impl Body for SeededBody {
 /// That of listening.
 pub(super) async fn serve(net: &Net, local: SocketAddr) -> io::Result<()> {
     let listener = TcpListener::bind(net, local).await?;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let mut http = hyper::server::conn::http1::Builder::new();
-            http.timer(TokioTimer::new());
-            let connection = http.serve_connection(TokioIo::new(stream), service_fn(answer));
-            // A client that breaks off is its own loss, and says so itself.
-            tokio::spawn(async move { drop(connection.await) });
-        }
-    });
+    tokio::spawn(connections::serve(listener, |request, _| answer(request)));
     Ok(())
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Content>, hyper::Error> {
+async fn answer(request: Request<Incoming>) -> Response<Content> {
     let target = request.uri().path_and_query().map_or("/", |t| t.as_str());
     let route = Route::of(request.method().as_str(), target);
-    Ok(match route {
+    match route {
         Route::Front => page(200, site::front_page()),
         Route::Bytes { len, seed } => {
             let body = SeededBody::new(Seeded::new(seed, len), Arc::default());
             message(200, "application/octet-stream", Either::Right(body))
         }
-        Route::Upload => {
-            let (sha256, len) = digest(request.into_body()).await?;
-            let receipt = Full::from(site::receipt(&sha256, len));
-            message(200, "text/plain", Either::Left(receipt))
-        }
+        Route::Upload => match digest(request.into_body()).await {
+            Ok((sha256, len)) => {
+                let receipt = Full::from(site::receipt(&sha256, len));
+                message(200, "text/plain", Either::Left(receipt))
+            }
+            Err(_) => page(400, site::error_page(400)),
+        },
         Route::Login => match Limited::new(request.into_body(), FORM_LIMIT)
             .collect()
             .await
@@ -114,7 +107,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Content>, hyper::
         },
         Route::OtherMethod => page(405, site::error_page(405)),
         _ => page(404, site::error_page(404)),
-    })
+    }
 }
 
 /// SHA-256, in hexadecimal digits, and length of a body.

@@ -74,7 +74,7 @@ fn serve(arguments: &ServeArguments, mut terminal: Terminal) -> Result<i32, Stri
         let mut signals = Signals::new().map_err(|e| format!("cannot wait for signals: {e}"))?;
         let mut listeners = Vec::new();
         for &place in &places {
-            let listener = TcpListener::bind(&host.net(), place).await;
+            let listener = TcpListener::builder().bind(&host.net(), place);
             listeners.push(listener.map_err(|e| format!("cannot listen on {place}: {e}"))?);
         }
         let said: Vec<_> = places.iter().map(url).collect();

@@ -3,36 +3,34 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use bytes::Bytes;
 use handfast::stack::udp::{Outbound, UdpOptions};
 use handfast::wire::Payload;
 use handfast::{Net, UdpSocket};
 use handfast_base::Rng;
-use tokio::task::JoinSet;
 
-use super::{chargen, daytime, discard, echo};
+use super::{Task, chargen, daytime, discard, echo};
 
 /// No datagram from a port below is answered: well-known services live there (RFC 6335 section 6),
 /// and two that answer each other would never come to an end.
 const LOWEST: u16 = 1024;
 
-/// Starts them on `address`.
+/// Binds them on `address`.
 ///
 /// # Errors
 /// Those of binding, with the address.
-pub(super) fn start(tasks: &mut JoinSet<()>, net: &Net, address: IpAddr) -> io::Result<()> {
+pub(super) fn bind(tasks: &mut Vec<Task>, net: &Net, address: IpAddr) -> io::Result<()> {
     let bind = |port| {
         let local = SocketAddr::new(address, port);
         let named = |e: io::Error| io::Error::new(e.kind(), format!("UDP {local}: {e}"));
         UdpSocket::bind_with(net, local, UdpOptions::default()).map_err(named)
     };
     let mut chance = Rng::new(net.now().as_nanos());
-    tasks.spawn(serve(bind(echo::PORT)?, Some));
-    tasks.spawn(serve(bind(discard::PORT)?, |_| None));
-    tasks.spawn(serve(bind(daytime::PORT)?, |_| Some(text(daytime::line()))));
-    tasks.spawn(serve(bind(chargen::PORT)?, move |_| {
-        Some(text(chargen::datagram(&mut chance)))
-    }));
+    tasks.push(Box::pin(serve(bind(echo::PORT)?, Some)));
+    tasks.push(Box::pin(serve(bind(discard::PORT)?, |_| None)));
+    let daytime = |_| Some(Payload::from(daytime::line()));
+    tasks.push(Box::pin(serve(bind(daytime::PORT)?, daytime)));
+    let chargen = move |_| Some(Payload::from(chargen::datagram(&mut chance)));
+    tasks.push(Box::pin(serve(bind(chargen::PORT)?, chargen)));
     Ok(())
 }
 
@@ -59,8 +57,4 @@ async fn serve(socket: UdpSocket, mut answer: impl FnMut(Payload) -> Option<Payl
             Err(_) => {}
         }
     }
-}
-
-fn text(octets: Bytes) -> Payload {
-    Payload::from(octets)
 }

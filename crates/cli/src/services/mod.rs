@@ -27,6 +27,7 @@ mod you;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::Pin;
 
 use handfast::{Net, TcpListener};
 use tokio::task::JoinSet;
@@ -39,6 +40,9 @@ use crate::serve::tree::Tree;
 
 /// Connections to each of the small services, for each address.
 const MOST: usize = 256;
+
+/// One service on one address.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The services at work. Dropping it ends them and all their connections.
 #[derive(Debug)]
@@ -59,41 +63,37 @@ pub fn start(
     watch: &Watch,
     files: Option<PathBuf>,
 ) -> io::Result<Services> {
-    let mut tasks = JoinSet::new();
     let files = match files {
         Some(path) => Some(Files::new(Tree::open_root(&path, false)?, "/files/")),
         None => None,
     };
     let site = site::Site::new(watch.clone(), files);
+    // Nothing runs until everything is bound.
+    let mut tasks: Vec<Task> = Vec::new();
     for &address in addresses {
         let listen = |port| {
             let local = SocketAddr::new(address, port);
             let named = |e: io::Error| io::Error::new(e.kind(), format!("TCP {local}: {e}"));
-            TcpListener::builder().bind(net, local).map_err(named)
+            let builder = TcpListener::builder().reuse_address(true);
+            builder.bind(net, local).map_err(named)
         };
-        tasks.spawn(connections::each(listen(echo::PORT)?, MOST, echo::serve));
-        tasks.spawn(connections::each(
-            listen(discard::PORT)?,
-            MOST,
-            discard::serve,
-        ));
-        tasks.spawn(connections::each(
-            listen(daytime::PORT)?,
-            MOST,
-            daytime::serve,
-        ));
-        tasks.spawn(connections::each(
-            listen(chargen::PORT)?,
-            MOST,
-            chargen::serve,
-        ));
+        let (echo, discard) = (listen(echo::PORT)?, listen(discard::PORT)?);
+        let (daytime, chargen) = (listen(daytime::PORT)?, listen(chargen::PORT)?);
+        tasks.push(Box::pin(connections::each(echo, MOST, echo::serve)));
+        tasks.push(Box::pin(connections::each(discard, MOST, discard::serve)));
+        tasks.push(Box::pin(connections::each(daytime, MOST, daytime::serve)));
+        tasks.push(Box::pin(connections::each(chargen, MOST, chargen::serve)));
         let site = site.clone();
         let answer = move |request, ends| {
             let site = site.clone();
             async move { site.answer(request, ends).await }
         };
-        tasks.spawn(connections::serve(listen(site::PORT)?, answer));
-        datagrams::start(&mut tasks, net, address)?;
+        tasks.push(Box::pin(connections::serve(listen(site::PORT)?, answer)));
+        datagrams::bind(&mut tasks, net, address)?;
     }
-    Ok(Services { _tasks: tasks })
+    let mut running = JoinSet::new();
+    for task in tasks {
+        running.spawn(task);
+    }
+    Ok(Services { _tasks: running })
 }

@@ -7,5 +7,6 @@ mod support;
 
 mod files;
 mod kernel;
+mod memory;
 mod small;
 mod web;
