@@ -19,7 +19,7 @@ pub mod udp;
 
 pub use event::{End, Opened, Refusal, RelayEvent, RelayObserver, TcpReport};
 pub use limits::{Limits, raise_descriptor_limit};
-pub use outbound::{Credentials, Direct, Outbound};
+pub use outbound::{Credentials, Direct, Outbound, OutboundError};
 pub use policy::{Denial, Policy, Verdict};
 pub use publish::{Publish, PublishError, Transport};
 pub use relay::{Relay, RelayBuilder};

@@ -5,6 +5,7 @@ use handfast::stack::icmp::Problem;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::str::FromStr;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_socks::tcp::Socks5Stream;
 
@@ -44,9 +45,54 @@ pub struct Credentials {
     pub password: String,
 }
 
+/// Why an [`Outbound`] cannot be read, in one line with its fix.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutboundError;
+
+impl fmt::Display for OutboundError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "it is no SOCKS5 proxy; write it like socks5://127.0.0.1:1080 or \
+             socks5://user:password@[::1]:1080",
+        )
+    }
+}
+
+impl std::error::Error for OutboundError {}
+
 impl Default for Outbound {
     fn default() -> Outbound {
         Outbound::Direct(Direct::default())
+    }
+}
+
+/// `socks5://ADDRESS:PORT` or `socks5://USER:PASSWORD@ADDRESS:PORT`; the scheme may be left out.
+impl FromStr for Outbound {
+    type Err = OutboundError;
+
+    fn from_str(text: &str) -> Result<Outbound, OutboundError> {
+        let rest = text.strip_prefix("socks5://").unwrap_or(text);
+        let (auth, address) = match rest.rsplit_once('@') {
+            Some((auth, address)) => (Some(auth), address),
+            None => (None, rest),
+        };
+        let credentials = |auth: &str| {
+            let (user, password) = auth.split_once(':')?;
+            let fits = |part: &str| (1..=255).contains(&part.len());
+            (fits(user) && fits(password)).then(|| Credentials {
+                user: user.to_owned(),
+                password: password.to_owned(),
+            })
+        };
+        let address = address.strip_suffix('/').unwrap_or(address);
+        Ok(Outbound::Socks5 {
+            proxy: address.parse().map_err(|_| OutboundError)?,
+            auth: match auth {
+                Some(auth) => Some(credentials(auth).ok_or(OutboundError)?),
+                None => None,
+            },
+            direct: Direct::default(),
+        })
     }
 }
 
@@ -162,3 +208,6 @@ impl fmt::Debug for Credentials {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
