@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use handfast::{Host, Net};
 use handfast_link::observed::Observed;
@@ -148,13 +148,29 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
+        let quiet = async {
+            let begin = Instant::now();
+            self.relay.drain(PATIENCE).await;
+            // Those to our own services, and the last segments of all.
+            let net = self.host.net();
+            while open_connections(&net) > 0 && begin.elapsed() < PATIENCE {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
         tokio::select! {
-            _ = self.relay.drain(PATIENCE) => {}
+            () = quiet => {}
             () = impatience => {}
         }
         self.relay.close().await;
         self.host.metrics()
     }
+}
+
+/// Connections of our stack, TIME-WAIT apart.
+fn open_connections(net: &Net) -> u64 {
+    let metrics = net.metrics();
+    let gauge = metrics.iter().find(|m| m.name == "handfast_connections");
+    gauge.map_or(0, |gauge| gauge.value)
 }
 
 /// Our addresses.
