@@ -89,6 +89,7 @@ fn iperf_datagrams(world: &World) {
         let report = iperf(world, &[&["-u", "-b", "20M", "-l", "1200"], flag].concat());
         let summary = &report["end"]["sum"];
         let (packets, lost) = (&summary["packets"], &summary["lost_packets"]);
+        assert!(packets.is_u64() && lost.is_u64(), "{report}");
         eprintln!("{flag:?}: {lost} of {packets} datagrams lost");
         // 2 s of 20 Mbit/s; a machine with much else to do loses some.
         assert!(packets.as_u64().unwrap() > 2_000, "{summary}");

@@ -44,10 +44,10 @@ link set beyond up
 link set out arp off addrgenmode none
 link set out up
 addr add 198.51.100.1/24 dev out
-addr add 198.51.100.10/24 dev out
-addr add 198.51.100.53/24 dev out
+addr add 198.51.100.10/32 dev out
+addr add 198.51.100.53/32 dev out
 addr add 2001:db8:77::1/64 dev out nodad
-addr add 2001:db8:77::10/64 dev out nodad
+addr add 2001:db8:77::10/128 dev out nodad
 route add default via 198.51.100.254 dev out
 route add ::/0 via 2001:db8:77::fe dev out
 ";
