@@ -5,7 +5,6 @@ use super::flow::{Direction, Flow, FlowEnd};
 use super::host_socket::{Arrival, HostSocket, Sent};
 use super::nat::Shared;
 use super::train;
-use handfast::stack::icmp::Problem;
 use handfast::stack::{Foreign, ForeignDatagram};
 use handfast::wire::Payload;
 use std::collections::{HashMap, VecDeque};
@@ -76,18 +75,15 @@ impl Mapping {
         let mut state = self.state();
         let outside = match state.flows.get(&train.destination) {
             Some(flow) => flow.outside,
-            None => match (shared.config.admit)(train.destination) {
-                Some(outside) if outside.is_ipv4() == train.destination.is_ipv4() => {
-                    self.open(&mut state, train.destination, outside, false, shared, now);
-                    outside
-                }
-                _ => {
+            None => {
+                let Some(outside) = shared.admit(train.destination) else {
                     drop(state);
-                    shared.counters.refused.add(1);
-                    shared.reject(&train.into(), Problem::Prohibited, None);
+                    shared.refuse(train);
                     return;
-                }
-            },
+                };
+                self.open(&mut state, train.destination, outside, false, shared, now);
+                outside
+            }
         };
         if let Some(flow) = state.flows.get_mut(&train.destination) {
             let octets = train.payload.len().into();
@@ -158,8 +154,11 @@ impl Mapping {
         let state = self.state();
         let now = Instant::now();
         let first = state.flows.values().map(Flow::expires).min();
-        // An idle published port has nothing to look for.
-        let at = first.unwrap_or(now + Duration::from_secs(3600));
+        // Without any, a published port has nothing to look for, and any other is over.
+        let at = first.unwrap_or(match self.is_published {
+            true => now + Duration::from_secs(3600),
+            false => now,
+        });
         (at.max(now + SWEEP), !state.pending.is_empty())
     }
 

@@ -183,12 +183,10 @@ impl Shared {
         }
         let mut table = self.table();
         match self.mapping(&mut table, &train) {
-            Ok(mapping) => {
-                mapping.up(train, self);
-                // What was forbidden at once needs no socket.
-                if !mapping.is_published && mapping.is_idle() {
-                    table.remove(&mapping);
-                }
+            Ok(Some(mapping)) => mapping.up(train, self),
+            Ok(None) => {
+                drop(table);
+                self.refuse(train);
             }
             Err(_) => {
                 drop(table);
@@ -197,12 +195,24 @@ impl Shared {
         }
     }
 
-    /// The mapping by which a datagram leaves.
+    /// Where a destination is outside, if it may be reached.
+    pub(super) fn admit(&self, destination: SocketAddr) -> Option<SocketAddr> {
+        let outside = (self.config.admit)(destination);
+        outside.filter(|outside| outside.is_ipv4() == destination.is_ipv4())
+    }
+
+    /// Tells that a destination may not be reached.
+    pub(super) fn refuse(&self, train: ForeignDatagram) {
+        self.counters.refused.add(train::datagrams(&train));
+        self.reject(&train.into(), Problem::Prohibited, None);
+    }
+
+    /// The mapping by which a datagram leaves; `None`, with none made, if it may not.
     fn mapping(
         self: &Arc<Shared>,
         table: &mut Table,
         train: &ForeignDatagram,
-    ) -> io::Result<Arc<Mapping>> {
+    ) -> io::Result<Option<Arc<Mapping>>> {
         let program = train.source;
         if let Some(entries) = table.mappings.get(&program) {
             // Several published ports may lead here: who is answered is answered by the one that
@@ -211,8 +221,11 @@ impl Shared {
             let last = |m: &&Arc<Mapping>| m.last_with(train.destination);
             let known = all.clone().filter(|m| last(m).is_some()).max_by_key(last);
             if let Some(mapping) = known.or_else(|| all.next()) {
-                return Ok(mapping.clone());
+                return Ok(Some(mapping.clone()));
             }
+        }
+        if self.admit(train.destination).is_none() {
+            return Ok(None);
         }
         if table.own >= self.config.mappings.max(1) {
             self.evict(table);
@@ -226,7 +239,7 @@ impl Shared {
         })?;
         let mapping = Arc::new(Mapping::new(program, socket, false));
         self.enter(table, mapping.clone());
-        Ok(mapping)
+        Ok(Some(mapping))
     }
 
     fn enter(self: &Arc<Shared>, table: &mut Table, mapping: Arc<Mapping>) {
