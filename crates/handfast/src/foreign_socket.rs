@@ -96,8 +96,8 @@ impl ForeignSocket {
             while !packets.is_empty() {
                 let turn = packets.len().min(BATCH);
                 let sent = self.net.engine().call(|core, _| {
-                    for at in 0..turn {
-                        let sent = core.stack.foreign_send(self.id, &mut packets[at]);
+                    for (at, packet) in packets.iter_mut().take(turn).enumerate() {
+                        let sent = core.stack.foreign_send(self.id, packet);
                         match self.wait_if_full(core, Some(cx), sent) {
                             Poll::Ready(Ok(())) => {}
                             Poll::Ready(Err(_)) => lost += 1,
