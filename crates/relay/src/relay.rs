@@ -2,7 +2,7 @@
 
 use crate::dns::Names;
 use crate::ping;
-use crate::tcp::{Tcp, listen_published};
+use crate::tcp::{Chunks, Tcp, listen_published};
 use crate::udp::{self, Nat};
 use crate::{Denial, Verdict};
 use crate::{Limits, Outbound, Policy, Publish, RelayEvent, RelayObserver, Transport};
@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) program: Vec<IpAddr>,
     substitutes: HashMap<IpAddr, IpAddr>,
     observer: Option<Arc<dyn RelayObserver>>,
+    /// Memory for what is read from the host's sockets.
+    pub(crate) chunks: Arc<Chunks>,
     /// The program has ended: nobody is there any more to whom something could be told.
     pub(crate) draining: watch::Sender<bool>,
     /// Connections that are carried.
@@ -86,6 +88,7 @@ impl Relay {
                 program: vec![PROGRAM.0.into(), PROGRAM.1.into()],
                 substitutes: HashMap::new(),
                 observer: None,
+                chunks: Arc::default(),
                 draining: watch::Sender::new(false),
                 carried: watch::Sender::new(0),
             },

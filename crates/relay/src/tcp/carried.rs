@@ -112,7 +112,7 @@ async fn carry(
         shared,
         ..
     } = ours;
-    let mut pump = Pump::new(stream, host, filter);
+    let mut pump = Pump::new(stream, host, &shared.chunks, filter);
     let mut draining = shared.draining.subscribe();
     let mut drained = std::pin::pin!(draining.wait_for(|&draining| draining));
     let mut is_draining = false;

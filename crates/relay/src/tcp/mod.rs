@@ -2,6 +2,7 @@
 //! own connection to the destination is there.
 
 mod carried;
+mod chunk;
 mod ftp;
 mod gate;
 mod inbound;
@@ -9,6 +10,7 @@ mod published;
 mod pump;
 mod transfer;
 
+pub(crate) use chunk::Chunks;
 pub(crate) use published::listen as listen_published;
 
 use crate::{Opened, Refusal, RelayEvent, Shared};

@@ -5,9 +5,11 @@
 //! last has been taken by the other, so that what is held is bounded and pressure is handed back;
 //! and a connection on which nothing moves holds no buffer.
 
-use bytes::{Buf, Bytes, BytesMut};
+use super::chunk::{Chunks, SIZE};
+use bytes::{Buf, Bytes};
 use handfast::{Readiness, TcpStream};
 use std::io::{self, ErrorKind, IoSlice};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::net::TcpStream as HostStream;
 
@@ -15,8 +17,6 @@ use tokio::net::TcpStream as HostStream;
 const BATCH: usize = 256 * 1024;
 /// Slices that one system call takes.
 const SLICES: usize = 32;
-/// Smallest and largest chunk that is read down.
-const CHUNK: (usize, usize) = (16 * 1024, 256 * 1024);
 /// Octets in one direction after which others have their turn.
 const TURN: usize = 1 << 20;
 
@@ -29,6 +29,7 @@ pub(crate) trait Filter: Send {
 pub(crate) struct Pump<'a> {
     ours: &'a TcpStream,
     host: &'a HostStream,
+    chunks: &'a Arc<Chunks>,
     filter: Option<Box<dyn Filter>>,
     up: Up,
     down: Down,
@@ -75,16 +76,18 @@ impl<'a> Pump<'a> {
     pub(crate) fn new(
         ours: &'a TcpStream,
         host: &'a HostStream,
+        chunks: &'a Arc<Chunks>,
         filter: Option<Box<dyn Filter>>,
     ) -> Pump<'a> {
         Pump {
             ours,
             host,
+            chunks,
             filter,
             up: Up::default(),
             down: Down {
                 chunk: Bytes::new(),
-                size: CHUNK.0,
+                size: SIZE.0,
                 octets: 0,
                 stage: Stage::Open,
             },
@@ -218,7 +221,6 @@ impl<'a> Pump<'a> {
     fn poll_down(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         let down = &mut self.down;
         let mut turn = 0;
-        let mut buffer = BytesMut::new();
         loop {
             while !down.chunk.is_empty() {
                 let sent = match self.ours.poll_write_bytes(cx, &mut down.chunk) {
@@ -244,22 +246,20 @@ impl<'a> Pump<'a> {
                 return Poll::Pending;
             }
             ready!(self.host.poll_read_ready(cx)).map_err(Broken::Destination)?;
-            buffer.reserve(down.size);
-            match self.host.try_read_buf(&mut buffer) {
+            let mut chunk = self.chunks.take(down.size);
+            match self.host.try_read(chunk.memory()) {
                 Ok(0) if self.host_broken => return Poll::Ready(Err(self.reset())),
                 Ok(0) => down.stage = Stage::Ended,
                 Ok(len) if len < down.size / 4 => {
-                    // A little would pin the whole buffer: it is copied, and the buffer serves
-                    // again.
-                    down.chunk = Bytes::copy_from_slice(&buffer);
-                    buffer.clear();
-                    down.size = (down.size / 2).max(CHUNK.0);
+                    // A little would pin all of the memory: it is copied.
+                    down.chunk = Bytes::copy_from_slice(&chunk.memory()[..len]);
+                    down.size = (down.size / 2).max(SIZE.0);
                 }
                 Ok(len) => {
-                    if len >= down.size {
-                        down.size = (down.size * 2).min(CHUNK.1);
+                    down.chunk = chunk.filled(len);
+                    if len == down.size {
+                        down.size = (down.size * 2).min(SIZE.1);
                     }
-                    down.chunk = std::mem::take(&mut buffer).freeze();
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {}
                 Err(e) => return Poll::Ready(Err(Broken::Destination(e))),
