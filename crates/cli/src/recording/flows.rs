@@ -1,5 +1,8 @@
 //! Every TCP connection that crosses a link, counted exactly however long it is.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

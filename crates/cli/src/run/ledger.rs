@@ -1,5 +1,8 @@
 //! What became of the program's connections, flows and pings: bounded, however many there are.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

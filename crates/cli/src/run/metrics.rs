@@ -2,6 +2,8 @@
 
 mod exposition;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use exposition::{Kind, Sample, exposition};
 pub use server::{Serving, serve};

@@ -1,6 +1,9 @@
 //! Files that are asked for: made before the program starts, so that what cannot be written is
 //! known in time, and never over what is there already.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};

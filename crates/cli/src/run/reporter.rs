@@ -48,7 +48,7 @@ impl Reporter {
             octets_down: report.octets_down,
             answered: asked.and_then(|asked| asked.answered),
             lasted: report.lasted,
-            info: report.info.clone(),
+            info: report.info,
             end: match &report.end {
                 End::Closed => Ending::Closed,
                 End::ProgramReset => Ending::ProgramReset,

@@ -4,6 +4,8 @@ mod connections;
 mod json;
 mod ladders;
 mod link;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::time::Duration;

@@ -1,5 +1,8 @@
 //! Numbers as people read them.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 /// `1 flow`, `2 flows`, `12,345 flows`.
