@@ -6,6 +6,8 @@ use handfast_stack::address::{AddressPrefix, IfaceId};
 use handfast_stack::{InterfaceConfig, InterfaceError, SocketId, Stack, TraceEvent};
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
@@ -148,11 +150,12 @@ impl Engine {
         core.stack.poll_timer()
     }
 
-    /// Calls `f` with the descriptors that [`poll`](Engine::poll) waits for, each with whether
-    /// room to write is waited for, too.
+    /// Calls `f` with copies of the descriptors that [`poll`](Engine::poll) waits for, each with
+    /// whether room to write is waited for, too. They may be waited for after this has returned; one
+    /// that nobody else holds any more is that of a link which broke. An error is that of copying.
     pub fn with_sources<R>(
         &self,
-        f: impl FnOnce(&mut dyn Iterator<Item = (std::os::fd::BorrowedFd<'_>, bool)>) -> R,
+        f: impl FnOnce(&mut dyn Iterator<Item = io::Result<(&Arc<OwnedFd>, bool)>>) -> R,
     ) -> R {
         f(&mut self.links().sources())
     }

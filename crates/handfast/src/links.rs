@@ -1,10 +1,11 @@
 use crate::engine::Core;
 use handfast_base::Instant;
-use handfast_link::{Link, Source};
+use handfast_link::{Link, RECEIVE_LEAST, Source};
 use handfast_stack::address::IfaceId;
-use handfast_wire::Batch;
+use handfast_wire::{Batch, Packet};
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 /// Packets that are carried in one go, and so the longest that the stack's lock is held.
 const BATCH: usize = 64;
@@ -20,6 +21,8 @@ pub(crate) struct Links {
 struct Attached {
     iface: IfaceId,
     link: Box<dyn Link>,
+    /// A copy of the link's descriptor, for those who wait for it without holding the link.
+    watched: Option<Arc<OwnedFd>>,
     /// Packets that the link has not taken yet.
     outgoing: Batch,
     /// The link is broken: it is left alone from then on.
@@ -40,6 +43,7 @@ impl Links {
         self.attached.push(Attached {
             iface,
             link,
+            watched: None,
             outgoing,
             failure: None,
             blocked: false,
@@ -63,18 +67,23 @@ impl Links {
                     Ok(0) => break,
                     Ok(_) => {}
                     Err(e) => {
-                        attached.failure = Some(e);
+                        attached.fail(e);
                         break;
                     }
                 }
-                more |= round + 1 == ROUNDS;
                 let (iface, received) = (attached.iface, &mut self.received);
+                let octets: u32 = received.packets().iter().map(Packet::len).sum();
+                let is_last = !received.is_full() && octets < RECEIVE_LEAST;
                 with_core(&mut |core| {
                     for packet in received.packets_mut() {
                         core.stack.receive(iface, packet, now);
                     }
                 });
                 self.received.clear();
+                if is_last {
+                    break;
+                }
+                more |= round + 1 == ROUNDS;
             }
         }
         more
@@ -126,8 +135,8 @@ impl Links {
                     }
                     Ok(_) => {}
                     Err(e) => {
-                        attached.failure = Some(e);
                         outgoing.clear();
+                        attached.fail(e);
                     }
                 }
                 if !more {
@@ -150,15 +159,9 @@ impl Links {
         self.attached.iter().any(|a| a.blocked)
     }
 
-    /// The descriptors to wait for, and whether for room to write, too.
-    pub(crate) fn sources(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
-        self.attached
-            .iter()
-            .filter(|a| a.failure.is_none())
-            .filter_map(|a| match a.link.readiness() {
-                Source::Fd(fd) => Some((fd, a.blocked)),
-                Source::Polled => None,
-            })
+    /// Copies of the descriptors to wait for, and whether for room to write, too.
+    pub(crate) fn sources(&mut self) -> impl Iterator<Item = io::Result<(&Arc<OwnedFd>, bool)>> {
+        self.attached.iter_mut().filter_map(Attached::source)
     }
 
     /// Takes the error that broke a link, once.
@@ -166,5 +169,30 @@ impl Links {
         let broken = self.attached.iter().position(|a| a.failure.is_some())?;
         let gone = self.attached.remove(broken);
         gone.failure.map(|e| (gone.iface, e))
+    }
+}
+
+impl Attached {
+    /// Leaves the link alone from now on. Whoever has waited for its descriptor sees that nobody
+    /// else holds the copy any more.
+    fn fail(&mut self, error: io::Error) {
+        self.failure = Some(error);
+        self.watched = None;
+    }
+
+    fn source(&mut self) -> Option<io::Result<(&Arc<OwnedFd>, bool)>> {
+        let Source::Fd(fd) = self.link.readiness() else {
+            return None;
+        };
+        if self.failure.is_some() {
+            return None;
+        }
+        if self.watched.is_none() {
+            match fd.try_clone_to_owned() {
+                Ok(copy) => self.watched = Some(Arc::new(copy)),
+                Err(e) => return Some(Err(e)),
+            }
+        }
+        self.watched.as_ref().map(|fd| Ok((fd, self.blocked)))
     }
 }

@@ -28,13 +28,18 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::task::Waker;
 
+/// Octets after which a link may leave packets for the next call of [`Link::receive`] although
+/// more would fit.
+pub const RECEIVE_LEAST: u32 = 64 << 10;
+
 /// Moves packets in batches.
 pub trait Link: Send {
     /// What the link can do; constant for its life.
     fn capabilities(&self) -> &Capabilities;
 
-    /// Appends packets that have arrived by `now` to `batch`; returns how many. Never blocks;
-    /// 0 means none are there.
+    /// Appends packets that have arrived by `now` to `batch`; returns how many. Never blocks. Fewer
+    /// than fit, and less than [`RECEIVE_LEAST`] octets of them, mean that no more are there, unless
+    /// [`poll_timeout`](Link::poll_timeout) is in the past.
     ///
     /// # Errors
     /// The device is gone or broken; "would block" is not an error.

@@ -4,6 +4,7 @@ use crate::Engine;
 use handfast_base::Instant;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::time::Timespec;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,11 +62,10 @@ impl Driver {
                 tv_nsec: i64::from(wait.subsec_nanos()) as _,
             }
         });
-        // The descriptors are copied, for sockets must be able to use the links meanwhile.
-        let fds: Vec<(OwnedFd, bool)> = engine.with_sources(|sources| {
-            sources
-                .filter_map(|(fd, out)| Some((fd.try_clone_to_owned().ok()?, out)))
-                .collect()
+        // Copies, for sockets must be able to use the links meanwhile.
+        let fds: Vec<(Arc<OwnedFd>, bool)> = engine.with_sources(|sources| {
+            let copied = sources.filter_map(io::Result::ok);
+            copied.map(|(fd, out)| (fd.clone(), out)).collect()
         });
         let mut waits: Vec<PollFd<'_>> = vec![PollFd::new(&self.wake, PollFlags::IN)];
         for (fd, out) in &fds {

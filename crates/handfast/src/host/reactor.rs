@@ -42,14 +42,15 @@ impl Sleeper for Alarm {
 
 /// A timer that is exact to the microsecond, as tokio's own are not.
 struct Timer {
-    fd: AsyncFd<OwnedFd>,
+    fd: AsyncFd<Arc<OwnedFd>>,
     armed: Instant,
 }
 
 impl Timer {
     fn new() -> io::Result<Timer> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-        let fd = watched(timerfd_create(TimerfdClockId::Monotonic, flags)?)?;
+        let fd = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        let fd = watched(Arc::new(fd))?;
         Ok(Timer {
             fd,
             armed: Instant::FAR_FUTURE,
@@ -97,7 +98,7 @@ impl Timer {
     deprecated,
     reason = "the replacement is unsafe; an OwnedFd is what makes this sound"
 )]
-fn watched(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+fn watched(fd: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     AsyncFd::new(fd)
 }
 
@@ -106,18 +107,15 @@ fn watched(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 /// # Errors
 /// The reactor cannot be used: not within a runtime of tokio, or no descriptors left.
 pub(super) async fn drive(engine: Arc<Engine>, alarm: Arc<Alarm>) -> io::Result<()> {
-    let fds: Vec<OwnedFd> = engine.with_sources(|sources| {
-        sources
-            .map(|(fd, _)| fd.try_clone_to_owned())
-            .collect::<io::Result<_>>()
+    let mut links: Vec<_> = engine.with_sources(|sources| {
+        let copied = sources.map(|source| watched(source?.0.clone()));
+        copied.collect::<io::Result<_>>()
     })?;
-    let links = fds
-        .into_iter()
-        .map(watched)
-        .collect::<io::Result<Vec<_>>>()?;
     let mut timer = Timer::new()?;
     loop {
         let next = engine.poll();
+        // A link that broke may be readable for ever.
+        links.retain(|link| Arc::strong_count(link.get_ref()) > 1);
         alarm.sleep.begin(next.deadline);
         let told = next.deadline.into_iter().chain(engine.poll_timer()).min();
         if let Some(at) = told {
