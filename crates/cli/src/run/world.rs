@@ -63,7 +63,7 @@ pub(super) fn namespace(options: &Options, resolv_conf: &ResolvConf) -> Result<N
             .collect(),
         mtu: options.mtu,
         tx_queue_len: TX_QUEUE_LEN,
-        sysctls: options.sysctls.clone(),
+        sysctls: sysctls(options),
         resolv_conf: Some(resolv_conf.with_nameservers(&gateways(options))),
         ping_group: Some(rustix::process::getegid().as_raw()),
         supervision: Supervision::PidNamespace,
@@ -171,6 +171,15 @@ fn open_connections(net: &Net) -> u64 {
     let metrics = net.metrics();
     let gauge = metrics.iter().find(|m| m.name == "handfast_connections");
     gauge.map_or(0, |gauge| gauge.value)
+}
+
+/// A server may listen at port 80, for the ports are the program's alone; then what was asked for.
+fn sysctls(options: &Options) -> Vec<(String, String)> {
+    let any_port = ("ipv4/ip_unprivileged_port_start".to_owned(), "0".to_owned());
+    [any_port]
+        .into_iter()
+        .chain(options.sysctls.clone())
+        .collect()
 }
 
 /// Our addresses.
