@@ -376,7 +376,11 @@ fn services(world: &World) {
     fs::create_dir(&files).unwrap();
     fs::write(files.join("a file.txt"), "served\n").unwrap();
     world.own(&files);
-    let run = world.run(&["curl", "-sSf", "http://handfast.internal/a%20file.txt"]);
+    let run = world.run(&[
+        "curl",
+        "-sSf",
+        "http://handfast.internal/files/a%20file.txt",
+    ]);
     let run = run.flags(&["--serve", files.to_str().unwrap()]);
     assert_eq!(run.output(), "served\n");
 }
