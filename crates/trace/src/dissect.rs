@@ -40,11 +40,13 @@ fn try_dissect(headers: &[u8], beyond: &[u8], packet_len: u32) -> Result<Dissect
     let upper = headers.get(offset..headers.len().min(end as usize));
     let upper = upper.unwrap_or_default();
     let len = end.saturating_sub(offset as u32);
-    let ends = format!("{} > {}", ip.source, ip.destination);
+    // Put into words only where words are kept: nearly all packets are segments.
+    let ends = || format!("{} > {}", ip.source, ip.destination);
     if let Some(fragment) = ip.fragment {
         let (protocol, at) = (ip.protocol, fragment.offset);
         return Ok(other(format!(
-            "{protocol} fragment at {at}, {len} bytes, {ends}"
+            "{protocol} fragment at {at}, {len} bytes, {}",
+            ends()
         )));
     }
     Ok(match ip.protocol {
@@ -81,11 +83,11 @@ fn try_dissect(headers: &[u8], beyond: &[u8], packet_len: u32) -> Result<Dissect
                 matches!(kind, 3 | 4 | 5 | 11 | 12)
             };
             Dissected::Other {
-                text: format!("{} {name}, {ends}", ip.protocol),
+                text: format!("{} {name}, {}", ip.protocol, ends()),
                 about: is_error.then(|| quoted(quote)).flatten(),
             }
         }
-        protocol => other(format!("{protocol}, {len} bytes, {ends}")),
+        protocol => other(format!("{protocol}, {len} bytes, {}", ends())),
     })
 }
 
@@ -167,26 +169,25 @@ const LINE: usize = 60;
 
 /// The first line of the text that begins at `text_at`, if it is printable ASCII.
 pub(crate) fn first_line(packet: &Packet, text_at: usize) -> Option<Box<str>> {
-    let octets = packet.head().iter().copied();
-    let octets = octets.chain(
-        packet
-            .payload
-            .slices()
-            .iter()
-            .flat_map(|s| s.iter().copied()),
-    );
-    first_line_of(octets.skip(text_at))
+    let slices = packet.payload.slices().iter().map(|s| &s[..]);
+    let mut before = text_at;
+    let text = std::iter::once(packet.head()).chain(slices).map(|piece| {
+        let (skipped, text) = piece.split_at(before.min(piece.len()));
+        before -= skipped.len();
+        text
+    });
+    first_line_of(text.flatten().copied())
 }
 
 /// The first line of this text, if it is printable ASCII.
 pub(crate) fn first_line_of(text: impl Iterator<Item = u8>) -> Option<Box<str>> {
-    let line: Vec<u8> = text
-        .take(LINE)
-        .take_while(|&b| b != b'\r' && b != b'\n')
-        .collect();
-    let is_printable = line.iter().all(|b| (b' '..=b'~').contains(b));
-    let line = String::from_utf8(line)
-        .ok()
-        .filter(|l| is_printable && !l.is_empty())?;
-    Some(line.into_boxed_str())
+    let mut line = String::with_capacity(LINE);
+    for octet in text.take(LINE) {
+        match octet {
+            b'\r' | b'\n' => break,
+            b' '..=b'~' => line.push(char::from(octet)),
+            _ => return None,
+        }
+    }
+    (!line.is_empty()).then(|| line.into_boxed_str())
 }
