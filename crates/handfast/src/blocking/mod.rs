@@ -18,10 +18,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What differs from `std::net`: whoever makes a socket names the [`Net`](crate::Net) it is made in; a name is
-//! looked up by the machine's resolver, not through the stack; an interface is named by its
-//! [`IfaceId`](crate::stack::IfaceId); and what a stream has received and nobody has read is gone
-//! when its reading side is [shut down](TcpStream::shutdown).
+//! What differs from `std::net`: whoever makes a socket names the [`Net`](crate::Net) it is made in;
+//! a name is looked up by the machine's resolver, not through the stack; an interface is named by
+//! its [`IfaceId`](crate::stack::IfaceId); and what a stream has received and nobody has read is
+//! gone when its reading side is [shut down](TcpStream::shutdown).
 //!
 //! # Which thread may block
 //!
