@@ -335,6 +335,11 @@ impl Stack {
         has_more
     }
 
+    /// Whether somebody stands in for other hosts.
+    pub(crate) fn takes_foreign(&self) -> bool {
+        self.foreign.is_open
+    }
+
     fn may_take_foreign(&self, octets: u32) -> Result<(), Discard> {
         let octets = octets as usize + Foreign::OVERHEAD;
         if !self.foreign.is_open {

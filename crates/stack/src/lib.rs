@@ -31,6 +31,7 @@ mod metrics;
 mod network;
 mod path_mtu;
 mod ping_sockets;
+mod reassembly;
 mod receive;
 mod slots;
 mod socket_id;

@@ -71,19 +71,73 @@ impl Stack {
             end,
         };
         if ip.fragment.is_some() {
+            return self.fragment_input(&arrived, packet, now);
+        }
+        self.transport_input(&arrived, packet, now)
+    }
+
+    fn fragment_input(
+        &mut self,
+        arrived: &Arrived,
+        packet: &mut Packet,
+        now: Instant,
+    ) -> Result<(), Discard> {
+        if arrived.addressee == Addressee::Foreign && !self.takes_foreign() {
+            return Err(Discard::IpDestination);
+        }
+        if self.budget.is_tight(packet.len() as usize) {
+            return Err(Discard::NoMemory);
+        }
+        let Arrived {
+            ref ip,
+            transport,
+            end,
+            ..
+        } = *arrived;
+        let whole = self
+            .reassembly
+            .fragment_arrives(ip, packet, transport, end, now);
+        self.settle_reassembly();
+        if !whole? {
+            return Ok(());
+        }
+        let (ip, transport, end) = IpHeader::parse(packet.headers(), packet.len())?;
+        // Nobody cuts what is cut.
+        if ip.fragment.is_some() {
             return Err(Discard::IpFragment);
         }
-        packet.verify_transport(&ip, transport, end)?;
+        let arrived = Arrived {
+            ip,
+            transport,
+            end,
+            ..*arrived
+        };
+        self.transport_input(&arrived, packet, now)
+    }
+
+    pub(crate) fn settle_reassembly(&mut self) {
+        let held = self.reassembly.memory();
+        self.budget.settle(&mut self.reassembly_charged, held);
+    }
+
+    fn transport_input(
+        &mut self,
+        arrived: &Arrived,
+        packet: &mut Packet,
+        now: Instant,
+    ) -> Result<(), Discard> {
+        let ip = &arrived.ip;
+        packet.verify_transport(ip, arrived.transport, arrived.end)?;
         match ip.protocol {
-            Protocol::TCP => self.tcp_input(&arrived, packet, now),
-            Protocol::UDP => self.udp_input(&arrived, packet, now),
-            Protocol::ICMP if ip.source.is_ipv4() => self.icmp_input(&arrived, packet, now),
-            Protocol::ICMPV6 if ip.source.is_ipv6() => self.icmp_input(&arrived, packet, now),
+            Protocol::TCP => self.tcp_input(arrived, packet, now),
+            Protocol::UDP => self.udp_input(arrived, packet, now),
+            Protocol::ICMP if ip.source.is_ipv4() => self.icmp_input(arrived, packet, now),
+            Protocol::ICMPV6 if ip.source.is_ipv6() => self.icmp_input(arrived, packet, now),
             _ if arrived.addressee == Addressee::Foreign => Err(Discard::IpDestination),
             _ => {
                 // Behind extension headers, the field that names the protocol is not known.
                 if arrived.transport == ip.header_len() || ip.source.is_ipv4() {
-                    self.refuse(&arrived, packet, Problem::Protocol { pointer: 6 }, now);
+                    self.refuse(arrived, packet, Problem::Protocol { pointer: 6 }, now);
                 }
                 Err(Discard::IpProtocol)
             }

@@ -8,6 +8,7 @@ use crate::network::Network;
 use crate::ping_sockets::PingSocket;
 use crate::ports::Ports;
 use crate::rate_limit::{AnswerLimit, AnswerRate};
+use crate::reassembly::Reassembly;
 use crate::route::{Route, RouteError};
 use crate::slots::Slots;
 use crate::source_address::Privacy;
@@ -110,6 +111,8 @@ pub struct Stack {
     pub(crate) pings: Slots<PingSocket>,
     pub(crate) ping_identifiers: Identifiers,
     pub(crate) foreign: ForeignQueue,
+    pub(crate) reassembly: Reassembly,
+    pub(crate) reassembly_charged: u32,
 
     pub(crate) wheel: TimerWheel,
     /// Sockets with events, each once.
@@ -151,6 +154,8 @@ impl Stack {
             pings: Slots::new(),
             ping_identifiers: Identifiers::new(),
             foreign: ForeignQueue::default(),
+            reassembly: Reassembly::default(),
+            reassembly_charged: 0,
             wheel: TimerWheel::new(Instant::ZERO),
             ready: VecDeque::new(),
             starved: Vec::new(),
@@ -394,6 +399,8 @@ impl Stack {
                 _ => self.time_wait_timer(index, now),
             }
         }
+        self.reassembly.expire(now);
+        self.settle_reassembly();
         self.deliver_locally(now);
     }
 
@@ -412,7 +419,8 @@ impl Stack {
 
     /// As [`poll_timeout`](Stack::poll_timeout), output not considered.
     pub fn poll_timer(&self) -> Option<Instant> {
-        self.wheel.next_deadline()
+        let fragments = self.reassembly.poll_timeout();
+        self.wheel.next_deadline().into_iter().chain(fragments).min()
     }
 
     /// Whether [`poll_transmit`](Stack::poll_transmit) has something for `iface`.

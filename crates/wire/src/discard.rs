@@ -49,7 +49,7 @@ reasons! {
     IpOption: "RFC 1122 3.2.1.8", "malformed IPv4 option";
     IpSource: "RFC 1122 3.2.1.3", "source address that no packet may carry";
     IpDestination: "RFC 1122 3.2.1.3", "not addressed to us";
-    IpFragment: "RFC 791 3.2", "fragment, and reassembly is not available";
+    IpFragment: "RFC 791 3.2", "fragment that cannot be right, or of a datagram that was given up";
     IpProtocol: "RFC 1122 3.2.2.1", "protocol that nobody handles";
     IpExtensionHeader: "RFC 8200 4", "malformed or unknown IPv6 extension header";
     // ICMP

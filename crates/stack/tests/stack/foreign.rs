@@ -67,12 +67,24 @@ fn datagrams_to_others_are_taken_in_and_answered_in_their_name() {
         };
         send(&mut net, vec![5; 3000]);
         net.settle();
-        // Cut into fragments, which nobody puts together here.
-        assert!(net.a.stack.metrics().discards(Discard::IpFragment) >= 2);
+        // Cut into fragments, and put together again.
+        let long = net.a.stack.udp_receive(id).unwrap();
+        assert_eq!((long.remote, long.payload.len()), (remote, 3000));
         send(&mut net, b"answer".to_vec());
         net.settle();
         let got = net.a.stack.udp_receive(id).unwrap();
         assert_eq!((got.remote, got.payload.len()), (remote, 6));
+        // The other way, too.
+        net.a.stack.udp_options_mut(id).unwrap().dont_fragment = false;
+        let mut long = Outbound {
+            to: Some(remote),
+            payload: Payload::from(Bytes::from(vec![6; 9000])),
+            ..Outbound::default()
+        };
+        net.a.stack.udp_send(id, &mut long, net.now).unwrap();
+        net.settle();
+        let long = datagram(net.b.stack.foreign_receive(foreign));
+        assert_eq!(long.payload.to_bytes(), vec![6; 9000]);
         assert_eq!(net.b.stack.usage().memory, 0);
     }
 }
