@@ -168,8 +168,9 @@ impl Shared {
         }
         if table.len() >= self.config.identifiers.max(1) {
             let oldest = table.values().min_by_key(|e| e.pinger.state().last);
-            if let Some(oldest) = oldest.map(|e| e.pinger.key) {
-                table.remove(&oldest).map(|e| e.task.abort());
+            let oldest = oldest.map(|e| e.pinger.key);
+            if let Some(oldest) = oldest.and_then(|key| table.remove(&key)) {
+                oldest.task.abort();
             }
         }
         let pinger = Arc::new(Pinger {
