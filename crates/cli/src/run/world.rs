@@ -9,6 +9,7 @@ use handfast::{Host, Net};
 use handfast_link::observed::Observed;
 use handfast_relay::dns::{self, Dns, DnsConfig, Names, ResolvConf, Upstream};
 use handfast_relay::{Limits, Policy, Relay};
+use tokio::task::JoinSet;
 
 use super::addresses;
 use super::arguments::{Backend as Asked, MetricsTo};
@@ -36,8 +37,9 @@ pub(super) struct World {
     _services: Services,
     _dns: Dns,
     metrics: Option<Serving>,
-    /// Last, for the others use it.
-    host: Host,
+    net: Net,
+    /// Drives the stack. Last, for the others use it.
+    _driver: JoinSet<()>,
 }
 
 /// How the machine resolves names.
@@ -93,7 +95,8 @@ impl World {
         let link = Observed::new(link, Some(Box::new(watch.clone())));
         let mut recorded = recording.sink();
         let prefixes = options.families.iter().map(|f| addresses::of_stack(*f));
-        let host = Host::builder()
+        // In the reactor of the relay: what arrives runs next where it is waited for.
+        let (net, driver) = Host::builder()
             .tcp(Arc::clone(&options.tcp))
             .link(link, prefixes.collect::<Result<Vec<_>, _>>()?)
             .trace({
@@ -103,9 +106,14 @@ impl World {
                     recorded(event);
                 }
             })
-            .start()
+            .drive()
             .map_err(|e| e.to_string())?;
-        let net = host.net();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            if let Err(e) = driver.await {
+                eprintln!("handfast: the program has lost its network: {e}");
+            }
+        });
         recording.start(net.now())?;
         let services = services::start(&net, &gateways, &watch, options.serve.clone())
             .map_err(|e| e.to_string())?;
@@ -131,7 +139,8 @@ impl World {
             _services: services,
             _dns: dns,
             metrics,
-            host,
+            net,
+            _driver: tasks,
         })
     }
 
@@ -152,8 +161,7 @@ impl World {
             let begin = Instant::now();
             self.relay.drain(PATIENCE).await;
             // Those to our own services, and the last segments of all.
-            let net = self.host.net();
-            while open_connections(&net) > 0 && begin.elapsed() < PATIENCE {
+            while open_connections(&self.net) > 0 && begin.elapsed() < PATIENCE {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -162,7 +170,7 @@ impl World {
             () = impatience => {}
         }
         self.relay.close().await;
-        self.host.metrics()
+        self.net.metrics()
     }
 }
 
