@@ -6,6 +6,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod program;
+mod resolver;
+mod terminal;
+mod veth;
+
 use std::fs;
 use std::io::Read;
 use std::net::SocketAddr;

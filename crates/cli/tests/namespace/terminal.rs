@@ -1,0 +1,357 @@
+//! `handfast run` at a terminal, under an interactive shell; and its own violent end.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::mount::MsFlags;
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::program::marked;
+use crate::support::place::{Place, bind};
+use crate::support::{NOBODY, apart, built, is_gone, may_unshare, skipped, within};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// An interactive shell that has a terminal of its own.
+struct Shell {
+    child: Child,
+    terminal: File,
+    said: Arc<Mutex<Vec<u8>>>,
+    /// How much of that has been read.
+    read: usize,
+}
+
+impl Shell {
+    fn start() -> Shell {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC);
+        let master = master.unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let slave = File::options()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap();
+        let end = |slave: &File| Stdio::from(slave.try_clone().unwrap());
+        let child = Command::new("setsid")
+            .args(["--ctty", "bash", "--norc", "--noprofile", "-i"])
+            .env("PS1", "OUTER> ")
+            .env("HANDFAST", built())
+            .env("TERM", "dumb")
+            .stdin(end(&slave))
+            .stdout(end(&slave))
+            .stderr(end(&slave))
+            .spawn()
+            .unwrap();
+        let terminal = File::from(master);
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let (mut reader, sink) = (terminal.try_clone().unwrap(), Arc::clone(&said));
+        thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            // A terminal that nobody has open any more cannot be read.
+            while let Ok(n @ 1..) = reader.read(&mut chunk) {
+                sink.lock().unwrap().extend_from_slice(&chunk[..n]);
+            }
+        });
+        let mut shell = Shell {
+            child,
+            terminal,
+            said,
+            read: 0,
+        };
+        shell.expect("OUTER> ");
+        shell
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.terminal.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Types a line and waits for its echo.
+    fn type_line(&mut self, line: &str) {
+        self.press(line);
+        // Where the line is broken is up to the shell.
+        let tail: String = line.chars().rev().take(8).collect();
+        self.expect(&tail.chars().rev().collect::<String>());
+        self.press("\n");
+    }
+
+    /// Waits for `text`, from where the last of these ended; returns what came until then.
+    fn expect(&mut self, text: &str) -> String {
+        let begin = Instant::now();
+        loop {
+            let said = self.said.lock().unwrap();
+            let new = String::from_utf8_lossy(&said[self.read..]).into_owned();
+            drop(said);
+            if let Some(at) = new.find(text) {
+                let end = at + text.len();
+                self.read += end;
+                return new[..end].to_owned();
+            }
+            assert!(begin.elapsed() < LIMIT, "no {text:?} in {new:?}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The exit code of what ran, once the prompt is back.
+    fn code(&mut self) -> String {
+        self.expect("OUTER> ");
+        self.type_line("echo co''de=$?=");
+        self.expect("code=");
+        self.expect("=").trim_end_matches('=').to_owned()
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // A shell does not mind SIGTERM; its session gets SIGHUP from the terminal.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether `handfast run` can run a program here.
+fn works() -> bool {
+    let doctor = Command::new(built()).args(["doctor", "--quiet"]).status();
+    let works = doctor.unwrap().success();
+    if !works {
+        skipped("`handfast run` does not work here: see `handfast doctor`");
+    }
+    works
+}
+
+#[test]
+fn ctrl_c_is_the_programs() {
+    if !works() {
+        return;
+    }
+    let mut shell = Shell::start();
+    shell.type_line("$HANDFAST -q run sh -c 'echo rea''dy; exec sleep 1000'");
+    shell.expect("ready");
+    await_sleep("1000");
+    shell.press("\x03");
+    assert_eq!(shell.code(), "130");
+    // Who handles it goes on, and has it once.
+    shell.type_line(
+        "$HANDFAST -q run sh -c 'n=0; trap \"n=\\$((n+1)); echo i\"\"nt\\$n\" INT; \
+         trap \"exit \\$n\" QUIT; echo rea''dy; while :; do sleep 0.1; done'",
+    );
+    shell.expect("ready");
+    shell.press("\x03");
+    shell.expect("int1");
+    thread::sleep(Duration::from_secs(1));
+    shell.press("\x03");
+    shell.expect("int2");
+    shell.press("\x1c");
+    assert_eq!(shell.code(), "2");
+}
+
+/// Waits until a `sleep` of that duration is one.
+fn await_sleep(duration: &str) {
+    within(LIMIT, "sleep", || {
+        marked(duration).iter().any(|pid| {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+            name.is_ok_and(|name| name == "sleep\n")
+        })
+    });
+}
+
+#[test]
+fn an_interactive_shell_has_the_terminal_and_gives_it_back() {
+    if !works() {
+        return;
+    }
+    let mut shell = Shell::start();
+    shell.type_line("$HANDFAST -q run env PS1='INN''ER> ' bash --norc --noprofile -i");
+    let greeting = shell.expect("INNER> ");
+    assert!(!greeting.contains("no job control"), "{greeting}");
+    shell.type_line("sleep 1001");
+    await_sleep("1001");
+    shell.press("\x03");
+    shell.expect("INNER> ");
+    shell.type_line("echo code=$?=");
+    shell.expect("code=130=");
+    shell.expect("INNER> ");
+    // Job control of its own.
+    shell.type_line("sleep 1002");
+    await_sleep("1002");
+    shell.press("\x1a");
+    shell.expect("Stopped");
+    shell.expect("INNER> ");
+    shell.type_line("fg");
+    shell.expect("sleep 1002");
+    thread::sleep(Duration::from_millis(500));
+    shell.press("\x03");
+    shell.expect("INNER> ");
+    shell.type_line("exit 4");
+    assert_eq!(shell.code(), "4");
+    // The terminal is the outer shell's: what reads from it is not stopped.
+    shell.type_line("read -r line; echo got=$line=");
+    shell.press("words\n");
+    shell.expect("got=words=");
+}
+
+#[test]
+fn a_job_is_stopped_and_goes_on() {
+    if !works() {
+        return;
+    }
+    let mut shell = Shell::start();
+    let script = "echo rea''dy; until [ -e $OUT ]; do sleep 0.1; done; echo fin''ished";
+    let out = std::env::temp_dir().join(format!("handfast-job-{}", std::process::id()));
+    shell.type_line(&format!("export OUT={}", out.display()));
+    shell.expect("OUTER> ");
+    shell.type_line(&format!(
+        "$HANDFAST -q run sh -c '{}'",
+        script.replace('\'', "\"")
+    ));
+    shell.expect("ready");
+    shell.press("\x1a");
+    shell.expect("Stopped");
+    shell.expect("OUTER> ");
+    fs::write(&out, "").unwrap();
+    shell.type_line("fg");
+    shell.expect("finished");
+    fs::remove_file(&out).unwrap();
+    assert_eq!(shell.code(), "0");
+}
+
+/// `handfast run` with a script, whose processes have `mark` among their arguments.
+fn run(program: &Path, script: &str, mark: &str) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(["--quiet", "run", "sh", "-c", script, mark])
+        .env("MARK", mark)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    command
+}
+
+fn await_ready(child: &mut Child) {
+    let mut line = [0; 6];
+    child
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut line)
+        .unwrap();
+    assert_eq!(&line, b"ready\n");
+}
+
+#[test]
+fn signals_to_the_command_alone_are_passed_on() {
+    if !works() {
+        return;
+    }
+    for (signal, code) in [
+        (Signal::TERM, 11),
+        (Signal::INT, 12),
+        (Signal::HUP, 13),
+        (Signal::USR1, 14),
+    ] {
+        let script = "trap 'exit 11' TERM; trap 'exit 12' INT; trap 'exit 13' HUP; \
+             trap 'exit 14' USR1; echo ready; while :; do sleep 0.05; done";
+        // Deaf as background jobs of a script are, they would not hear it.
+        let mut command = Command::new("env");
+        let inner = run(&built(), script, "0");
+        command
+            .arg("--default-signal=INT,HUP")
+            .arg(inner.get_program())
+            .args(inner.get_args());
+        command.stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        await_ready(&mut child);
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal:?}");
+    }
+}
+
+const FAMILY: &str = "trap '' TERM INT HUP; setsid sleep $MARK & \
+     (setsid sh -c 'sleep $MARK; sleep $MARK' $MARK &); \
+     sleep 0.2; echo ready; sleep $MARK; sleep $MARK";
+
+#[test]
+fn nothing_is_left_when_the_command_is_killed() {
+    if !works() {
+        return;
+    }
+    let mark = format!("3601.{}", std::process::id());
+    let mut child = run(&built(), FAMILY, &mark).spawn().unwrap();
+    await_ready(&mut child);
+    let workers = marked(&mark);
+    assert!(workers.len() >= 5, "{workers:?}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    within(LIMIT, "all to end", || marked(&mark).is_empty());
+}
+
+#[test]
+fn nothing_is_left_either_without_a_pid_namespace_or_privilege() {
+    if !may_unshare() {
+        return;
+    }
+    apart(|| {
+        let place = Place::new();
+        place.put_tun(Some(0o666));
+        bind(
+            Path::new("/dev/null"),
+            Path::new("/proc/meminfo"),
+            MsFlags::empty(),
+        );
+        let mark = format!("3602.{}", std::process::id());
+        let mut command = run(&place.program(), FAMILY, &mark);
+        std::os::unix::process::CommandExt::uid(&mut command, NOBODY);
+        std::os::unix::process::CommandExt::gid(&mut command, NOBODY);
+        let mut child = command.spawn().unwrap();
+        await_ready(&mut child);
+        assert!(marked(&mark).len() >= 5);
+        let command = child.id();
+        kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
+        child.wait().unwrap();
+        assert!(is_gone(command));
+        within(LIMIT, "all to end", || marked(&mark).is_empty());
+    });
+}
+
+#[test]
+fn standard_streams_are_the_programs() {
+    if !works() {
+        return;
+    }
+    let handfast = built();
+    let shell = |script: &str| {
+        let output = Command::new("sh")
+            .args(["-c", script])
+            .env("HANDFAST", &handfast)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+        (
+            text(output.stdout),
+            text(output.stderr),
+            output.status.code(),
+        )
+    };
+    let none = String::new;
+    let said = shell("echo hello | $HANDFAST -q run cat");
+    assert_eq!(said, ("hello\n".to_owned(), none(), Some(0)));
+    let said = shell("$HANDFAST -q run sh -c 'cat; echo out; echo err >&2; exit 3'");
+    assert_eq!(said, ("out\n".to_owned(), "err\n".to_owned(), Some(3)));
+    // What is closed is /dev/null for the program, and not the next file that is opened.
+    let list = "x=$(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2); echo \"$x\" >&9";
+    let said = shell(&format!(
+        "exec 9>&1; $HANDFAST -q run sh -c '{list}' <&- >&- 2>&-"
+    ));
+    assert_eq!(said.0, "/dev/null\n".repeat(3));
+    // Half a pipeline goes when the other does.
+    let said = shell("$HANDFAST -q run yes | head -n 1");
+    assert_eq!((said.0, said.2), ("y\n".to_owned(), Some(0)));
+}
