@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use handfast_base::Duration;
-use handfast_relay::{Credentials, Direct, Outbound};
 
 use super::units;
 
@@ -122,27 +121,4 @@ pub(super) fn sysctl(text: &str) -> Result<(String, String), String> {
         true => Ok((path.to_owned(), value.trim().to_owned())),
         false => Err(HOW.to_owned()),
     }
-}
-
-/// The way through a SOCKS5 proxy.
-pub(super) fn proxy(text: &str) -> Result<Outbound, String> {
-    const HOW: &str = "write it like socks5://127.0.0.1:1080 or socks5://user:password@[::1]:1080";
-    let rest = text.strip_prefix("socks5://").unwrap_or(text);
-    let (auth, address) = match rest.rsplit_once('@') {
-        Some((auth, address)) => (Some(auth), address),
-        None => (None, rest),
-    };
-    let fits = |part: &str| (1..=255).contains(&part.len());
-    let auth = auth.map(|auth| match auth.split_once(':') {
-        Some((user, password)) if fits(user) && fits(password) => Ok(Credentials {
-            user: user.to_owned(),
-            password: password.to_owned(),
-        }),
-        _ => Err(HOW),
-    });
-    Ok(Outbound::Socks5 {
-        proxy: address.trim_end_matches('/').parse().map_err(|_| HOW)?,
-        auth: auth.transpose()?,
-        direct: Direct::default(),
-    })
 }

@@ -8,7 +8,7 @@ use handfast_base::Duration;
 use handfast_relay::{Outbound, Publish, Rule};
 
 pub use super::argument_values::{MetricsTo, Which};
-use super::argument_values::{buffer, positive, proxy, sysctl, variable};
+use super::argument_values::{buffer, positive, sysctl, variable};
 use super::impairment_arguments::ImpairmentArguments;
 use super::presets::Preset;
 use super::units;
@@ -118,10 +118,9 @@ pub struct ReachArguments {
     /// Pass connections to a port of this machine on to the program: [ADDR:]PORT:PORT[/udp]
     #[arg(short, long, value_name = "PORTS")]
     pub publish: Vec<Publish>,
-    /// Reach everything through a SOCKS5 proxy: socks5://[USER:PASSWORD@]ADDR:PORT; UDP and ping do
-    /// not pass
-    #[arg(long, value_name = "PROXY", value_parser = proxy)]
-    pub via: Option<Outbound>,
+    /// Reach everything through a SOCKS5 proxy; UDP and ping do not pass it
+    #[arg(long, value_name = "[USER:PASSWORD@]ADDRESS:PORT")]
+    pub socks5: Option<Outbound>,
     /// IPv4 alone [default: both families]
     #[arg(short = '4', long, conflicts_with = "ipv6")]
     pub ipv4: bool,
@@ -140,7 +139,7 @@ pub struct PlaceArguments {
     /// A parameter of the program's own TCP/IP, such as net.ipv4.tcp_congestion_control=cubic
     #[arg(long, value_name = "NAME=VALUE", value_parser = sysctl)]
     pub sysctl: Vec<(String, String)>,
-    /// Files to serve at http://handfast.internal/
+    /// Files to serve at http://handfast.internal/files/
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub serve: Option<PathBuf>,
     /// Largest IP packet, in octets [default: 65520, and 1500 with impairments]

@@ -56,7 +56,7 @@ pub struct Options {
     pub publish: Vec<Publish>,
     /// By which way connections leave this machine.
     pub outbound: Outbound,
-    /// Files to serve at `http://handfast.internal/`.
+    /// Files to serve at `http://handfast.internal/files/`.
     pub serve: Option<PathBuf>,
     /// What is said of it.
     pub report: ReportOptions,
@@ -141,7 +141,7 @@ impl Options {
             deny: reach.deny.clone(),
             allow_host_loopback: reach.allow_host_loopback,
             publish: reach.publish.clone(),
-            outbound: reach.via.clone().unwrap_or_default(),
+            outbound: reach.socks5.clone().unwrap_or_default(),
             serve: place.serve.clone(),
             report: ReportOptions {
                 detail,

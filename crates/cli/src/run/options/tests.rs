@@ -198,8 +198,8 @@ fn values_that_make_no_sense_are_refused() {
         "--link adsl",
         "--allow a..b:x",
         "--publish 80",
-        "--via proxy:1080",
-        "--via socks5://user@127.0.0.1:1080",
+        "--socks5 proxy:1080",
+        "--socks5 socks5://user@127.0.0.1:1080",
     ] {
         assert!(options(line).is_err(), "{line}");
     }
@@ -211,8 +211,11 @@ fn a_proxy_is_an_address_and_may_want_a_password() {
         Outbound::Socks5 { proxy, auth, .. } => (proxy.to_string(), auth.map(|a| a.password)),
         other => panic!("{other:?}"),
     };
-    assert_eq!(way("--via 127.0.0.1:1080"), ("127.0.0.1:1080".into(), None));
-    let asked = way("--via socks5://me:p:@w@[::1]:1080/");
+    assert_eq!(
+        way("--socks5 127.0.0.1:1080"),
+        ("127.0.0.1:1080".into(), None)
+    );
+    let asked = way("--socks5 socks5://me:p:@w@[::1]:1080/");
     assert_eq!(asked, ("[::1]:1080".into(), Some("p:@w".into())));
     assert_eq!(options("").unwrap().outbound, Outbound::default());
 }
