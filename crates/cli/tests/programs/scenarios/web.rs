@@ -268,7 +268,7 @@ fn down_and_up(world: &World) {
 }
 
 fn over_a_bad_link(world: &World) {
-    transfer(world, 2 << 20, &["--loss", "2%", "--delay", "20ms"]);
+    transfer(world, 1 << 20, &["--loss", "2%", "--delay", "20ms"]);
 }
 
 /// Down and up again by the same octets, hashed by the program and by the server.
