@@ -6,8 +6,9 @@ use super::{
 };
 use nix::sys::socket::{setsockopt, sockopt};
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_tcp_congestion};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use std::io::{self, BufRead, Error, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream, UdpSocket};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -66,8 +67,17 @@ fn obey(line: &str, congestion: &str) -> io::Result<Vec<f64>> {
 }
 
 fn connect(port: u16, congestion: &str) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((SERVER, port))?;
-    set_tcp_congestion(&stream, congestion)?;
+    let socket = socket_with(
+        AddressFamily::INET,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    // Before it connects: a connection that has begun with BBR goes on pacing under any other.
+    set_tcp_congestion(&socket, congestion)?;
+    let server: IpAddr = SERVER.parse().expect("a literal");
+    rustix::net::connect(&socket, &SocketAddr::new(server, port))?;
+    let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     Ok(stream)
