@@ -203,8 +203,8 @@ impl Stack {
     }
 
     /// Tells who sent a packet to another host what became of it, in the name of `reporter`; by
-    /// default in that of the host itself where only that can say so, else in ours. False when
-    /// nothing can be said.
+    /// default in that of the host itself where only that can say so or we have no address, else
+    /// in ours. False when nothing can be said.
     pub fn foreign_reject(
         &mut self,
         packet: &Foreign,
@@ -231,7 +231,7 @@ impl Stack {
         let reporter = reporter.or_else(|| match problem {
             // The host itself says so.
             Problem::Port | Problem::Protocol { .. } => Some(destination.ip()),
-            _ => self.network.source_for(to),
+            _ => self.network.source_for(to).or(Some(destination.ip())),
         });
         let (Some(reporter), Some(id)) = (reporter, self.network.egress(to)) else {
             return false;

@@ -5,7 +5,7 @@ use crate::icmp::{self, IcmpEvent, IcmpInput, Problem};
 use crate::interface::Addressee;
 use crate::receive::Arrived;
 use crate::tuple::{Tuple, endpoint};
-use crate::{IfaceId, Stack};
+use crate::{IfaceId, Stack, fragment};
 use handfast_base::Instant;
 use handfast_tcp::IcmpError;
 use handfast_wire::icmp::{Echo, QuotedTransport};
@@ -62,6 +62,16 @@ impl Stack {
         };
         if !icmp::write_echo_reply(request, ip, transport, end, echo, hop_limit, reply) {
             out.answers.unpush();
+        } else if reply.len() > out.mtu {
+            // The request came in fragments, and so the reply goes.
+            let mut reply = core::mem::take(reply);
+            out.answers.unpush();
+            let random = self.random();
+            if let Some(out) = self.network.interfaces.get_mut(id)
+                && !fragment::fragment(&mut reply, out.mtu, random, &mut out.answers)
+            {
+                out.metrics.answers_lost += 1;
+            }
         }
         Ok(())
     }
@@ -132,10 +142,11 @@ impl Stack {
     pub(crate) fn answer_unreachable(&mut self, tuple: &Tuple, irs: SeqNumber, problem: Problem) {
         let ours = tuple.local.ip();
         let source = match self.network.interfaces.is_ours(ours) {
-            true => Some(ours),
-            false => self.network.source_for(tuple.remote),
+            true => ours,
+            // Without an address of our own we say it in the name of the one we stand in for.
+            false => self.network.source_for(tuple.remote).unwrap_or(ours),
         };
-        let (Some(source), Some(id)) = (source, self.network.egress(tuple.remote)) else {
+        let Some(id) = self.network.egress(tuple.remote) else {
             return;
         };
         // The SYN itself was not kept; what an error must quote of it is known.

@@ -112,6 +112,8 @@ impl Stack {
                 iface.dirty.push_back(work);
             }
         }
+        // What had to be cut lies there, too: with nothing else to send, nobody would ask again.
+        self.drain_answers(id, out);
         let sent = out.packets().get(before..).unwrap_or(&[]);
         if let Some(iface) = self.network.interfaces.get_mut(id) {
             iface.metrics.packets_out += sent.len() as u64;

@@ -8,7 +8,7 @@ use handfast_stack::{
     Route, SocketId,
 };
 use handfast_tcp::{IcmpError, NetError, Readiness};
-use handfast_wire::{Discard, Payload};
+use handfast_wire::{Batch, Discard, Payload};
 
 /// B stands in for the rest of the world.
 fn world(family: Family) -> (Pair, SocketAddr) {
@@ -290,6 +290,27 @@ fn a_full_way_out_pushes_back_and_says_when_there_is_room() {
         assert_eq!(net.b.stack.usage().memory, 0);
         let nowhere = net.b.stack.foreign_send(foreign, &mut packet());
         assert_eq!(nowhere, Err(ForeignError::NoRoute));
+    }
+}
+
+#[test]
+fn what_is_cut_leaves_at_once() {
+    for family in FAMILIES {
+        let (mut net, remote) = world(family);
+        let foreign = net.b.stack.foreign_open(1 << 20).unwrap();
+        let mut packet = Foreign::from(ForeignDatagram {
+            source: remote,
+            destination: SocketAddr::new(net.a.address, 9),
+            payload: Payload::from(Bytes::from(vec![0; 4000])),
+            segment_size: 0,
+            hop_limit: 0,
+            traffic_class: 0,
+        });
+        net.b.stack.foreign_send(foreign, &mut packet).unwrap();
+        let mut out = Batch::new(64);
+        let sent = net.b.stack.poll_transmit(net.b.iface, net.now, &mut out);
+        assert_eq!((sent, out.len()), (3, 3));
+        assert!(!net.b.stack.has_output(net.b.iface));
     }
 }
 
