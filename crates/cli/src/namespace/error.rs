@@ -43,14 +43,13 @@ impl fmt::Display for NamespaceError {
 
 impl std::error::Error for NamespaceError {}
 
-/// A failed step as the worker reports it, with what it saw around itself.
+/// A failed step as the worker reports it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Failure {
     pub(super) step: Step,
     pub(super) errno: Option<i32>,
     /// What the step worked on, or the error in words where it has no number.
     pub(super) detail: String,
-    pub(super) surroundings: Surroundings,
 }
 
 impl Failure {
@@ -59,13 +58,13 @@ impl Failure {
             step,
             errno: error.raw_os_error(),
             detail: detail.into(),
-            surroundings: Surroundings::observe(),
         }
     }
 }
 
-/// What the machine says about the usual obstacles.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// What the machine says about the usual obstacles, to the caller: in a user namespace of its own,
+/// where the worker is, limits look like none.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Surroundings {
     pub(super) uid: u32,
     /// `user.max_user_namespaces` and so on.
@@ -111,14 +110,18 @@ impl Surroundings {
 const ALLOW_SECCOMP: &str = "start the container with --security-opt seccomp=unconfined";
 const ALLOW_APPARMOR: &str = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
 
-/// From a failed step to its most likely cause and one fix.
+/// From a failed step to its most likely cause and one fix. Not to be called in the worker.
 pub(super) fn diagnose(failure: &Failure) -> NamespaceError {
+    explain(failure, &Surroundings::observe())
+}
+
+/// As [`diagnose`], amid these surroundings.
+pub(super) fn explain(failure: &Failure, s: &Surroundings) -> NamespaceError {
     use Step::*;
     let Failure {
         step,
         errno,
         detail,
-        surroundings: s,
     } = failure;
     let (step, number) = (*step, errno.map_or(Errno::UnknownErrno, Errno::from_raw));
     let limit = |name: &str, value: Option<u64>| {

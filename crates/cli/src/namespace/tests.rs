@@ -1,6 +1,6 @@
 use nix::errno::Errno;
 
-use super::error::{Failure, Surroundings, diagnose};
+use super::error::{Failure, Surroundings, explain};
 use super::steps::Step;
 
 fn line(step: Step, errno: Errno, surroundings: Surroundings) -> String {
@@ -8,9 +8,8 @@ fn line(step: Step, errno: Errno, surroundings: Surroundings) -> String {
         step,
         errno: Some(errno as i32),
         detail: "hf0".to_owned(),
-        surroundings,
     };
-    diagnose(&failure).to_string()
+    explain(&failure, &surroundings).to_string()
 }
 
 #[test]
@@ -19,6 +18,7 @@ fn each_known_obstacle_has_its_cause_and_its_fix() {
         uid: 4242,
         max_user_namespaces: Some(0),
         max_net_namespaces: Some(0),
+        max_mnt_namespaces: Some(0),
         tun_mode: Some(0o600),
         ..Surroundings::default()
     };
@@ -133,6 +133,70 @@ fn each_known_obstacle_has_its_cause_and_its_fix() {
             "no driver",
             "modprobe tun",
         ),
+        (
+            Step::MountNamespace,
+            Errno::ENOSPC,
+            &here,
+            "user.max_mnt_namespaces is 0",
+            "user.max_mnt_namespaces=16384",
+        ),
+        (
+            Step::PidNamespace,
+            Errno::ENOSPC,
+            &here,
+            "the limit user.max_pid_namespaces is reached",
+            "user.max_pid_namespaces=16384",
+        ),
+        (
+            Step::PidNamespace,
+            Errno::EPERM,
+            &container,
+            "seccomp filter",
+            "seccomp=unconfined",
+        ),
+        (
+            Step::Veth,
+            Errno::EPERM,
+            &ubuntu,
+            "no capability in it",
+            "apparmor_restrict_unprivileged_userns=0",
+        ),
+        (
+            Step::PacketSocket,
+            Errno::EPERM,
+            &here,
+            "CAP_NET_RAW",
+            "sudo",
+        ),
+        (
+            Step::Veth,
+            Errno::EOPNOTSUPP,
+            &here,
+            "no veth",
+            "modprobe veth",
+        ),
+        (
+            Step::ResolvConf,
+            Errno::EPERM,
+            &here,
+            "no /etc/resolv.conf",
+            "touch /etc/resolv.conf",
+        ),
+        (
+            Step::Proc,
+            Errno::EPERM,
+            &here,
+            "parts of /proc are covered",
+            "systempaths=unconfined",
+        ),
+        (
+            Step::PingGroup,
+            Errno::EROFS,
+            &here,
+            "/proc/sys cannot be written",
+            "--privileged",
+        ),
+        (Step::SockDiag, Errno::ENOENT, &here, "module", "tcp_diag"),
         (
             Step::AttachTun,
             Errno::EBUSY,
