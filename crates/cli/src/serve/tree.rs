@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::io::Errno;
 
 /// What stands for itself in a path: the unreserved characters (RFC 3986 section 2.3).
@@ -80,28 +80,46 @@ impl Tree {
     /// Those of openat2, `CrossesDevices` for a link that leads out, and `PermissionDenied` for
     /// what is neither file nor directory.
     pub(crate) fn open(&self, path: &TreePath) -> io::Result<Entry> {
-        // A pipe that nobody writes to must not hold us up.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let path = path.as_path();
         let path = match path.as_os_str().is_empty() {
             true => Path::new("."),
             false => &path,
         };
-        let file = loop {
+        // To look first opens nothing: a device may act on being opened.
+        kind(&self.open_as(path, OFlags::PATH)?)?;
+        // It may be another by now, and a pipe that nobody writes to must not hold us up.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let found = self.open_as(path, flags)?;
+        Ok(match kind(&found)? {
+            Kind::File => Entry::File(found.into()),
+            Kind::Directory => Entry::Directory(found),
+        })
+    }
+
+    fn open_as(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let flags = flags | OFlags::CLOEXEC;
+        loop {
             match openat2(&self.root, path, flags, Mode::empty(), self.resolve) {
                 // Something on the way was moved meanwhile.
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 // Links in a circle lead nowhere.
                 Err(Errno::LOOP) => return Err(io::ErrorKind::NotFound.into()),
-                other => break File::from(other?),
+                other => return Ok(other?),
             }
-        };
-        let kind = file.metadata()?.file_type();
-        match (kind.is_file(), kind.is_dir()) {
-            (true, _) => Ok(Entry::File(file)),
-            (_, true) => Ok(Entry::Directory(file.into())),
-            _ => Err(io::ErrorKind::PermissionDenied.into()),
         }
+    }
+}
+
+enum Kind {
+    File,
+    Directory,
+}
+
+fn kind(of: &OwnedFd) -> io::Result<Kind> {
+    match FileType::from_raw_mode(fstat(of)?.st_mode) {
+        FileType::RegularFile => Ok(Kind::File),
+        FileType::Directory => Ok(Kind::Directory),
+        _ => Err(io::ErrorKind::PermissionDenied.into()),
     }
 }
 
