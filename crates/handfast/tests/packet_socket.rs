@@ -1,7 +1,10 @@
 //! The kernel's TCP on one end of a veth pair, ours over a packet socket on the other, in a network
 //! namespace of the test's own. `HANDFAST_PACKET_MIB` sets the size of the transfers (default 64).
 #![cfg(all(feature = "host", feature = "tokio", target_os = "linux"))]
-#![expect(clippy::disallowed_methods, reason = "a kernel's TCP lives in real time")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a kernel's TCP lives in real time"
+)]
 
 use handfast::link::observed::Observed;
 use handfast::link::packet::{self, MacAddress};

@@ -59,6 +59,8 @@ pub enum ForeignError {
     Closed,
     /// Too much waits to leave; [`Readiness::WRITABLE`] tells when there is room.
     WouldBlock,
+    /// The stack holds as much as it may.
+    NoMemory,
     /// No route to the destination.
     NoRoute,
     /// Longer than a datagram can be, or the pieces of several do not fit the way.
@@ -72,6 +74,7 @@ impl fmt::Display for ForeignError {
         f.write_str(match self {
             ForeignError::Closed => "socket closed",
             ForeignError::WouldBlock => "too much waits to leave",
+            ForeignError::NoMemory => "no memory left",
             ForeignError::NoRoute => "no route to the destination",
             ForeignError::TooBig => "longer than what fits",
             ForeignError::Family => "addresses of different families",

@@ -168,11 +168,12 @@ impl Stack {
         let mtu = self.network.interfaces.get(iface).map_or(0, |i| i.mtu);
         check(packet, mtu)?;
         let cost = packet.cost();
-        if self.foreign.leaving_octets + cost > self.foreign.limit.max(cost)
-            || self.budget.is_tight(cost)
-        {
+        if self.foreign.leaving_octets + cost > self.foreign.limit.max(cost) {
             self.foreign.is_starved = true;
             return Err(ForeignError::WouldBlock);
+        }
+        if self.budget.is_tight(cost) {
+            return Err(ForeignError::NoMemory);
         }
         let queued = match packet {
             Foreign::Datagram(d) => Foreign::Datagram(ForeignDatagram {

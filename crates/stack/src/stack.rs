@@ -420,7 +420,11 @@ impl Stack {
     /// As [`poll_timeout`](Stack::poll_timeout), output not considered.
     pub fn poll_timer(&self) -> Option<Instant> {
         let fragments = self.reassembly.poll_timeout();
-        self.wheel.next_deadline().into_iter().chain(fragments).min()
+        self.wheel
+            .next_deadline()
+            .into_iter()
+            .chain(fragments)
+            .min()
     }
 
     /// Whether [`poll_transmit`](Stack::poll_transmit) has something for `iface`.
