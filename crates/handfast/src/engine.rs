@@ -150,6 +150,17 @@ impl Engine {
         core.stack.poll_timer()
     }
 
+    /// As [`poll_timer`](Engine::poll_timer), and when a link next has something of its own accord.
+    /// Links that somebody is at are left out: [`Environment::wake`] is told of them afterwards.
+    pub fn poll_deadline(&self) -> Option<Instant> {
+        let link = match self.links.try_lock() {
+            Ok(links) => links.poll_timeout(),
+            Err(TryLockError::Poisoned(p)) => p.into_inner().poll_timeout(),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        link.into_iter().chain(self.poll_timer()).min()
+    }
+
     /// Calls `f` with copies of the descriptors that [`poll`](Engine::poll) waits for, each with
     /// whether room to write is waited for, too. They may be waited for after this has returned; one
     /// that nobody else holds any more is that of a link which broke. An error is that of copying.
@@ -157,7 +168,12 @@ impl Engine {
         &self,
         f: impl FnOnce(&mut dyn Iterator<Item = io::Result<(&Arc<OwnedFd>, bool)>>) -> R,
     ) -> R {
-        f(&mut self.links().sources())
+        let result = f(&mut self.links().sources());
+        // Whoever came while we held the links relies on us.
+        if self.dirty.load(Ordering::Acquire) {
+            self.flush();
+        }
+        result
     }
 
     /// Takes the error of a link that broke. Its interface is removed, and what used it is told.
@@ -200,18 +216,23 @@ impl Engine {
     /// Carries output to the links, unless whoever holds them will.
     fn flush(&self) {
         self.dirty.store(true, Ordering::Release);
-        loop {
-            match self.links.try_lock() {
-                Ok(mut links) => self.transmit(&mut links),
-                Err(TryLockError::Poisoned(p)) => self.transmit(&mut p.into_inner()),
+        let link = loop {
+            let mut links = match self.links.try_lock() {
+                Ok(links) => links,
+                Err(TryLockError::Poisoned(p)) => p.into_inner(),
                 // They look at `dirty` after they let go.
                 Err(TryLockError::WouldBlock) => return,
-            }
+            };
+            self.transmit(&mut links);
+            // What was carried to a link with a clock of its own has moved its deadline.
+            let link = links.poll_timeout();
+            drop(links);
             if !self.dirty.load(Ordering::Acquire) {
-                break;
+                break link;
             }
-        }
-        self.environment.wake(self.poll_timer());
+        };
+        self.environment
+            .wake(link.into_iter().chain(self.poll_timer()).min());
     }
 
     fn transmit(&self, links: &mut Links) {

@@ -1,6 +1,8 @@
 //! UDP sockets over one host's own addresses.
 #![cfg(all(feature = "host", feature = "tokio"))]
 
+use handfast::link::impaired::{Impaired, Impairment};
+use handfast::link::memory;
 use handfast::{Host, Readiness, UdpSocket};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -94,4 +96,39 @@ async fn a_waiting_reader_wakes_and_cancelling_loses_nothing() {
     let datagram = b.recv_datagram().await.unwrap();
     assert_eq!(&datagram.payload.to_bytes()[..], b"late");
     assert_eq!(datagram.local, to);
+}
+
+/// What an application sends into a link that holds it back goes on when it is due, though nothing
+/// else happens: no timer runs, and no packet arrives.
+#[tokio::test]
+async fn a_datagram_that_is_under_way_needs_no_other_event_to_arrive() {
+    let impairment = Impairment {
+        delay: Duration::from_millis(2),
+        ..Impairment::default()
+    };
+    let (one, other) = memory::pair(&memory::Config::default());
+    let one = Impaired::new(one, impairment, impairment, 1);
+    let [near, far] = ["10.0.0.1/24", "10.0.0.2/24"].map(|a| a.parse().unwrap());
+    let near = Host::builder().link(one, [near]).start().unwrap();
+    let far = Host::builder().link(other, [far]).start().unwrap();
+    let echo = UdpSocket::bind(&near.net(), at("10.0.0.1:7"))
+        .await
+        .unwrap();
+    let echo = tokio::spawn(async move {
+        let mut buf = [0; 8];
+        while let Ok((len, from)) = echo.recv_from(&mut buf).await {
+            // The thread that drives the host has gone to sleep by now.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let _ = echo.send_to(&buf[..len], from).await;
+        }
+    });
+    let socket = UdpSocket::bind(&far.net(), at("10.0.0.2:0")).await.unwrap();
+    for n in 0..20u8 {
+        socket.send_to(&[n], at("10.0.0.1:7")).await.unwrap();
+        let mut buf = [0; 8];
+        let answer = tokio::time::timeout(Duration::from_secs(20), socket.recv_from(&mut buf));
+        answer.await.expect("it is not left lying").unwrap();
+        assert_eq!(buf[0], n);
+    }
+    echo.abort();
 }

@@ -43,8 +43,8 @@ impl Driver {
                 continue;
             }
             self.sleep.begin(next.deadline);
-            let timer = engine.poll_timer();
-            let mut deadline = [next.deadline, timer].into_iter().flatten().min();
+            let latest = engine.poll_deadline();
+            let mut deadline = [next.deadline, latest].into_iter().flatten().min();
             if next.blocked {
                 let retry = clock::now() + RETRY;
                 deadline = Some(deadline.map_or(retry, |d| d.min(retry)));
