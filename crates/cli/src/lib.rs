@@ -18,6 +18,8 @@ pub mod namespace;
 #[cfg(target_os = "linux")]
 pub mod netlink;
 #[cfg(target_os = "linux")]
+pub mod proxy;
+#[cfg(target_os = "linux")]
 pub mod recording;
 #[cfg(target_os = "linux")]
 pub mod run;

@@ -6,7 +6,7 @@
 mod tests;
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
@@ -20,6 +20,7 @@ const NLMSG_ERROR: u16 = 2;
 const HEADER: usize = 16;
 
 const RTM_NEWLINK: u16 = 16;
+const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_NEWROUTE: u16 = 24;
 const IFLA_ADDRESS: u16 = 1;
@@ -36,6 +37,7 @@ const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_F_NODAD: u8 = 2;
+const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RT_TABLE_MAIN: u8 = 254;
 const RTPROT_STATIC: u8 = 4;
@@ -316,6 +318,18 @@ impl Socket {
         }
     }
 
+    /// The MTU of interface `index`, in octets.
+    ///
+    /// # Errors
+    /// `ENODEV` for an unknown index.
+    pub fn mtu(&mut self, index: u32) -> io::Result<u32> {
+        let header = link_header(index, 0, 0);
+        let answer = self.query(Message::new(RTM_GETLINK, 0).octets(&header))?;
+        let mut found = attributes(answer.get(header.len()..).unwrap_or(&[]));
+        let mtu = found.find_map(|(kind, value)| u32_at(value, 0).filter(|_| kind == IFLA_MTU));
+        mtu.ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
     /// Gives interface `index` an address, usable at once (no duplicate address detection).
     ///
     /// # Errors
@@ -341,6 +355,21 @@ impl Socket {
     /// # Errors
     /// `EEXIST` when there is a default route, `ENETDOWN` while the interface is down.
     pub fn add_default_route(&mut self, index: u32, family: Family) -> io::Result<()> {
+        let everything = match family {
+            Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        self.add_route(index, everything, 0)
+    }
+
+    /// Routes the network of `prefix_len` bits at `network`, whose host part is zero, through
+    /// interface `index`.
+    ///
+    /// # Errors
+    /// `EEXIST` when there is such a route, `ENETDOWN` while the interface is down, `EINVAL` for a
+    /// prefix too long or a host part.
+    pub fn add_route(&mut self, index: u32, network: IpAddr, prefix_len: u8) -> io::Result<()> {
+        let family = Family::of(network);
         let scope = match family {
             Family::V4 => RT_SCOPE_LINK,
             Family::V6 => RT_SCOPE_UNIVERSE,
@@ -348,11 +377,16 @@ impl Socket {
         let fixed = [RT_TABLE_MAIN, RTPROT_STATIC, scope, RTN_UNICAST];
         let mut header = [0; 12];
         header[0] = family.raw();
+        header[1] = prefix_len;
         header[4..8].copy_from_slice(&fixed);
-        let message = Message::new(RTM_NEWROUTE, NLM_F_CREATE_EXCL)
-            .octets(&header)
-            .attribute(RTA_OIF, &index.to_ne_bytes());
-        self.execute(message)
+        let mut message = Message::new(RTM_NEWROUTE, NLM_F_CREATE_EXCL).octets(&header);
+        if prefix_len > 0 {
+            message = match network {
+                IpAddr::V4(v4) => message.attribute(RTA_DST, &v4.octets()),
+                IpAddr::V6(v6) => message.attribute(RTA_DST, &v6.octets()),
+            };
+        }
+        self.execute(message.attribute(RTA_OIF, &index.to_ne_bytes()))
     }
 }
 

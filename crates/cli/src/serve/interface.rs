@@ -18,9 +18,7 @@ const QUEUE: u32 = 10_000;
 /// How long a kernel may take to put an address to use.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-const RTM_GETLINK: u16 = 18;
 const RTM_GETROUTE: u16 = 26;
-const IFLA_MTU: u16 = 4;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 
@@ -29,7 +27,7 @@ const RTA_OIF: u16 = 4;
 pub(super) struct Interface {
     pub(super) tun: Tun,
     pub(super) name: String,
-    /// Our addresses: those asked for, less IPv6 where the machine has none and it may be left out.
+    /// Our addresses: those asked for, less IPv6 where it does not work and may be left out.
     pub(super) addresses: Vec<AddressPrefix>,
 }
 
@@ -71,14 +69,26 @@ pub(super) fn open(
         match added {
             Ok(()) => {}
             Err(e) if ours.address().is_ipv6() && !all && has_no_ipv6(&e) => continue,
-            Err(e) => return Err(format!("cannot give this machine {machine}: {e}")),
+            Err(e) => {
+                let fix = match ours.address().is_ipv6() && has_no_ipv6(&e) {
+                    true => "leave it out, or: sudo sysctl net.ipv6.conf.all.disable_ipv6=0",
+                    false => "choose another with --address",
+                };
+                return Err(format!(
+                    "cannot give this machine {machine}: {e}; fix: {fix}"
+                ));
+            }
         }
         let begin = Instant::now();
-        // A kernel puts an address of IPv6 to use some time after it has taken it.
-        while leads_to(&mut route, ours.address()) != Some(index) {
-            if !is_ours {
-                return Err(not_set_up(&name, ours, machine));
+        let mut leads = leads_to(&mut route, ours.address()) == Some(index);
+        if !leads && !is_ours {
+            if ours.address().is_ipv6() && !all {
+                continue;
             }
+            return Err(not_set_up(&name, ours, machine));
+        }
+        // A kernel puts an address of IPv6 to use some time after it has taken it.
+        while !leads {
             if begin.elapsed() > PATIENCE {
                 return Err(format!(
                     "{} is reached through another interface already; fix: choose another with \
@@ -87,10 +97,11 @@ pub(super) fn open(
                 ));
             }
             thread::sleep(Duration::from_millis(1));
+            leads = leads_to(&mut route, ours.address()) == Some(index);
         }
         addresses.push(ours);
     }
-    let mtu = mtu(&mut route, index).map_err(failed)?;
+    let mtu = route.mtu(index).map_err(failed)?;
     let tun = Tun::from_fd(fd, mtu).map_err(failed)?;
     Ok(Interface {
         tun,
@@ -160,15 +171,6 @@ fn leads_to(route: &mut Socket, address: IpAddr) -> Option<u32> {
         .attribute(RTA_DST, &octets);
     let answer = route.query(question).ok()?;
     number(attributes(answer.get(header.len()..)?), RTA_OIF)
-}
-
-fn mtu(route: &mut Socket, index: u32) -> io::Result<u32> {
-    let mut header = [0; 16];
-    header[4..8].copy_from_slice(&index.to_ne_bytes());
-    let answer = route.query(Message::new(RTM_GETLINK, 0).octets(&header))?;
-    let found = answer.get(header.len()..);
-    let found = found.and_then(|octets| number(attributes(octets), IFLA_MTU));
-    found.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 fn number<'a>(mut of: impl Iterator<Item = (u16, &'a [u8])>, kind: u16) -> Option<u32> {
