@@ -240,11 +240,7 @@ fn duplicate_acks_that_only_repeat_are_one_row() {
     assert!(drawn.contains("7 duplicate ACKs ack=1 win="), "{drawn}");
     assert!(drawn.contains("<SACK 1449-2897>"), "{drawn}");
     let plain = |s: &&str| s.contains(" ACK ack=1 win=");
-    assert_eq!(
-        drawn.lines().filter(|l| plain(l)).count(),
-        1 + 5,
-        "{drawn}"
-    );
+    assert_eq!(drawn.lines().filter(|l| plain(l)).count(), 1 + 5, "{drawn}");
     let told = ladder.sentences();
     assert!(told.contains("repeats the ACK of 1 7 times"), "{told}");
 }

@@ -117,7 +117,11 @@ pub(super) async fn drive(engine: Arc<Engine>, alarm: Arc<Alarm>) -> io::Result<
         // A link that broke may be readable for ever.
         links.retain(|link| Arc::strong_count(link.get_ref()) > 1);
         alarm.sleep.begin(next.deadline);
-        let told = next.deadline.into_iter().chain(engine.poll_deadline()).min();
+        let told = next
+            .deadline
+            .into_iter()
+            .chain(engine.poll_deadline())
+            .min();
         if let Some(at) = told {
             timer.arm(at)?;
         }

@@ -22,6 +22,10 @@ fn fields(all: &[(&'static str, &'static str)]) -> HeaderMap {
 }
 
 #[test]
+#[expect(
+    clippy::single_range_in_vec_init,
+    reason = "a list of one range is meant"
+)]
 fn a_range_is_first_to_last_or_the_rest_or_the_end() {
     for (field, parts) in [
         ("bytes=0-0", vec![0..1]),
