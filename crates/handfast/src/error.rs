@@ -70,6 +70,7 @@ pub(crate) fn from_foreign(why: ForeignError) -> Error {
     let kind = match why {
         ForeignError::Closed => ErrorKind::NotConnected,
         ForeignError::WouldBlock => ErrorKind::WouldBlock,
+        ForeignError::NoMemory => ErrorKind::OutOfMemory,
         ForeignError::NoRoute => ErrorKind::NetworkUnreachable,
         _ => ErrorKind::InvalidInput,
     };

@@ -75,7 +75,8 @@ impl ForeignSocket {
     /// Sends a packet in the name of its source, waiting for room if need be.
     ///
     /// # Errors
-    /// `NetworkUnreachable` without a route; `InvalidInput` for what can never be sent.
+    /// `NetworkUnreachable` without a route; `OutOfMemory`; `InvalidInput` for what can never be
+    /// sent.
     pub async fn send(&self, packet: impl Into<Foreign>) -> io::Result<()> {
         let mut packet = packet.into();
         poll_fn(|cx| {
@@ -88,7 +89,7 @@ impl ForeignSocket {
     }
 
     /// Sends packets from the front of `packets` until none is left, waiting for room if need be.
-    /// What can never be sent is left out; returns how many packets that were.
+    /// What cannot be sent is left out; returns how many packets that were.
     pub async fn send_many(&self, packets: &mut Vec<Foreign>) -> usize {
         let mut lost = 0;
         poll_fn(|cx| {
