@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -100,6 +100,12 @@ impl ResolvConf {
             ) => self.others.push(word.into()),
             _ => {}
         }
+    }
+
+    /// The servers' addresses, with the port that is theirs.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let servers = self.nameservers.iter();
+        servers.map(|ip| SocketAddr::new(*ip, 53)).collect()
     }
 
     /// The text of a file that leads to `nameservers` and is like this one in all else that

@@ -2,12 +2,13 @@
 
 use super::ResolvConf;
 use crate::Direct;
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::{Instant, timeout_at};
@@ -17,15 +18,32 @@ const HEADER: usize = 12;
 /// For how long a server that did not answer is asked last.
 const DISTRUST: Duration = Duration::from_secs(30);
 
+/// How often it is looked whether the file that names the servers has changed.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// The servers that questions are passed on to, each with a socket, and so a port, of its own, and
 /// under a new identifier.
 #[derive(Debug)]
 pub struct Upstream {
-    servers: Vec<SocketAddr>,
+    servers: Mutex<Arc<Servers>>,
+    file: Option<Mutex<File>>,
+    direct: Direct,
+}
+
+/// A resolv.conf that may change.
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    looked: Instant,
+    modified: Option<SystemTime>,
+}
+
+#[derive(Debug)]
+struct Servers {
+    addresses: Vec<SocketAddr>,
     timeout: Duration,
     attempts: u32,
     rotate: bool,
-    direct: Direct,
     next: AtomicUsize,
     /// When each server last kept us waiting in vain.
     silent: Mutex<Vec<Option<Instant>>>,
@@ -44,24 +62,31 @@ impl Upstream {
         Upstream::with(servers, &ResolvConf::default())
     }
 
-    /// What a resolv.conf says.
+    /// What a resolv.conf says, now and when it has changed.
     ///
     /// # Errors
     /// The system's.
-    pub fn from_resolv_conf(path: impl AsRef<Path>) -> io::Result<Upstream> {
-        Ok(Upstream::from(&ResolvConf::read(path)?))
+    pub fn from_resolv_conf(path: impl Into<PathBuf>) -> io::Result<Upstream> {
+        let path = path.into();
+        let modified = modified(&path);
+        let conf = ResolvConf::read(&path)?;
+        let file = File {
+            path,
+            looked: Instant::now(),
+            modified,
+        };
+        Ok(Upstream {
+            file: Some(Mutex::new(file)),
+            ..Upstream::from(&conf)
+        })
     }
 
     /// These servers, asked with the timeout, the attempts and the order of a resolv.conf.
     pub fn with(servers: Vec<SocketAddr>, conf: &ResolvConf) -> Upstream {
         Upstream {
-            silent: Mutex::new(vec![None; servers.len()]),
-            servers,
-            timeout: conf.timeout,
-            attempts: conf.attempts,
-            rotate: conf.rotate,
+            servers: Mutex::new(Arc::new(Servers::new(servers, conf))),
+            file: None,
             direct: Direct::default(),
-            next: AtomicUsize::new(0),
         }
     }
 
@@ -76,13 +101,16 @@ impl Upstream {
     /// a better one.
     pub(super) async fn ask(&self, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
         let id: [u8; 2] = query.first_chunk().copied()?;
+        let servers = self.servers();
         let mut troubled = None;
-        for _ in 0..self.attempts {
-            for at in self.order() {
-                let server = *self.servers.get(at)?;
-                match self.ask_one(server, query, transport).await {
-                    Ok(mut answer) => {
-                        self.silent(at, None);
+        for _ in 0..servers.attempts {
+            for at in servers.order() {
+                let deadline = Instant::now() + servers.timeout;
+                let address = *servers.addresses.get(at)?;
+                let asking = self.ask_one(address, query, transport);
+                match timeout_at(deadline, asking).await {
+                    Ok(Ok(mut answer)) => {
+                        servers.silent(at, None);
                         let trouble = matches!(answer[3] & 0xf, 2 | 4 | 5);
                         answer[..2].copy_from_slice(&id);
                         if !trouble {
@@ -90,7 +118,7 @@ impl Upstream {
                         }
                         troubled = Some(answer);
                     }
-                    Err(_) => self.silent(at, Some(Instant::now())),
+                    Ok(Err(_)) | Err(_) => servers.silent(at, Some(Instant::now())),
                 }
             }
             if troubled.is_some() {
@@ -100,21 +128,20 @@ impl Upstream {
         None
     }
 
-    /// The servers in the order in which they are to be asked: those that were silent lately last.
-    fn order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.servers.len()).collect();
-        if self.rotate && !order.is_empty() {
-            let first = self.next.fetch_add(1, Ordering::Relaxed) % order.len();
-            order.rotate_left(first);
-        }
-        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        order.sort_by_key(|at| silent[*at].is_some_and(|since| since.elapsed() < DISTRUST));
-        order
+    #[cfg(test)]
+    pub(super) fn asked(&self) -> Vec<SocketAddr> {
+        self.servers().addresses.clone()
     }
 
-    fn silent(&self, at: usize, since: Option<Instant>) {
-        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        silent[at] = since;
+    /// The servers as they are now.
+    fn servers(&self) -> Arc<Servers> {
+        let mut servers = lock(&self.servers);
+        if let Some(file) = &self.file
+            && let Some(conf) = lock(file).changed()
+        {
+            *servers = Arc::new(Servers::new(conf.addresses(), &conf));
+        }
+        servers.clone()
     }
 
     async fn ask_one(
@@ -123,19 +150,15 @@ impl Upstream {
         query: &[u8],
         transport: Transport,
     ) -> io::Result<Vec<u8>> {
-        let deadline = Instant::now() + self.timeout;
         let mut query = query.to_vec();
         let id = query
             .first_chunk_mut::<2>()
             .ok_or(ErrorKind::InvalidInput)?;
         getrandom::fill(id).map_err(|e| io::Error::other(e.to_string()))?;
-        let answer = async {
-            match transport {
-                Transport::Udp => self.by_udp(server, &query).await,
-                Transport::Tcp => self.by_tcp(server, &query).await,
-            }
-        };
-        timeout_at(deadline, answer).await?
+        match transport {
+            Transport::Udp => self.by_udp(server, &query).await,
+            Transport::Tcp => self.by_tcp(server, &query).await,
+        }
     }
 
     async fn by_udp(&self, server: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
@@ -179,9 +202,62 @@ impl Upstream {
 
 impl From<&ResolvConf> for Upstream {
     fn from(conf: &ResolvConf) -> Upstream {
-        let servers = conf.nameservers.iter();
-        Upstream::with(servers.map(|ip| SocketAddr::new(*ip, 53)).collect(), conf)
+        Upstream::with(conf.addresses(), conf)
     }
+}
+
+impl Servers {
+    fn new(addresses: Vec<SocketAddr>, conf: &ResolvConf) -> Servers {
+        Servers {
+            silent: Mutex::new(vec![None; addresses.len()]),
+            addresses,
+            timeout: conf.timeout,
+            attempts: conf.attempts,
+            rotate: conf.rotate,
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// The servers in the order in which they are to be asked: those that were silent lately last.
+    fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.addresses.len()).collect();
+        if self.rotate && !order.is_empty() {
+            let first = self.next.fetch_add(1, Ordering::Relaxed) % order.len();
+            order.rotate_left(first);
+        }
+        let silent = lock(&self.silent);
+        order.sort_by_key(|at| silent[*at].is_some_and(|since| since.elapsed() < DISTRUST));
+        order
+    }
+
+    fn silent(&self, at: usize, since: Option<Instant>) {
+        lock(&self.silent)[at] = since;
+    }
+}
+
+impl File {
+    /// What it says, if that is not what it said before. One that cannot be read for a moment, as
+    /// while it is replaced, says what it said.
+    fn changed(&mut self) -> Option<ResolvConf> {
+        if self.looked.elapsed() < LOOK {
+            return None;
+        }
+        self.looked = Instant::now();
+        let modified = modified(&self.path)?;
+        if self.modified == Some(modified) {
+            return None;
+        }
+        self.modified = Some(modified);
+        ResolvConf::read(&self.path).ok()
+    }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|m| m.modified()).ok()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A message as TCP carries it (RFC 1035, section 4.2.2). One too long for that is cut off.

@@ -1,6 +1,6 @@
-use crate::dns::ResolvConf;
+use crate::dns::{ResolvConf, Upstream};
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn ips<const N: usize>(text: [&str; N]) -> Vec<IpAddr> {
     text.map(|ip| ip.parse().unwrap()).to_vec()
@@ -59,4 +59,28 @@ fn the_file_for_inside_keeps_all_but_the_servers() {
     assert_eq!(plain, "nameserver 10.77.0.1\n");
     let again = ResolvConf::parse(&text);
     assert_eq!((again.search, again.ndots), (conf.search, conf.ndots));
+}
+
+#[test]
+fn a_file_that_changes_is_read_again() {
+    let name = format!("handfast-resolv-{}.conf", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, "nameserver 192.0.2.1\n").unwrap();
+    let upstream = Upstream::from_resolv_conf(&path).unwrap();
+    assert_eq!(upstream.asked(), ["192.0.2.1:53".parse().unwrap()]);
+    std::fs::remove_file(&path).unwrap();
+    let soon = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < soon {
+        // What is gone for a moment is as it was.
+        assert_eq!(upstream.asked(), ["192.0.2.1:53".parse().unwrap()]);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::fs::write(&path, "nameserver 192.0.2.2\nnameserver ::1\n").unwrap();
+    let limit = Instant::now() + Duration::from_secs(30);
+    let expected = ["192.0.2.2:53", "[::1]:53"].map(|a| a.parse().unwrap());
+    while upstream.asked() != expected {
+        assert!(Instant::now() < limit);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::fs::remove_file(&path).unwrap();
 }
