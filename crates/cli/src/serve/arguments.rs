@@ -18,8 +18,7 @@ use handfast::stack::AddressPrefix;
 Examples:
   sudo handfast serve .                          then: curl http://10.78.0.1/
   sudo handfast serve /srv/www --address 192.0.2.1/24 --port 8080
-  handfast serve . --tun hf0 --address 10.78.0.1/24
-                                                 without root, after
+  handfast serve . --tun hf0                     without root, after
                                                    sudo ip tuntap add hf0 mode tun user $USER
                                                    sudo ip addr add 10.78.0.2/24 dev hf0
                                                    sudo ip link set hf0 up

@@ -516,6 +516,33 @@ fn what_cannot_be_served_is_said_with_a_fix() {
 }
 
 #[test]
+fn a_machine_without_ipv6_is_served_by_ipv4() {
+    if !may_unshare() {
+        return;
+    }
+    apart(|| {
+        unshare(CloneFlags::CLONE_NEWNET).unwrap();
+        for of in ["all", "default"] {
+            let path = format!("/proc/sys/net/ipv6/conf/{of}/disable_ipv6");
+            // Without the file there is no IPv6 to begin with.
+            if Path::new(&path).exists() {
+                fs::write(path, "1").unwrap();
+            }
+        }
+        let site = Site::new();
+        site.write("a", b"content");
+        let serving = Serving::start(Command::new(built()).arg("serve").arg(&site.0));
+        assert!(!serving.said.contains('['), "{}", serving.said);
+        assert_eq!(curl_text(&["http://10.78.0.1/a"]), "content");
+        drop(serving);
+        let mut asked = Command::new(built());
+        asked.arg("serve").arg(&site.0);
+        let said = failure(asked.args(["--address", "fd00::1/64"]));
+        assert!(said.contains("disable_ipv6=0"), "{said}");
+    });
+}
+
+#[test]
 fn an_interface_of_ones_own_needs_no_root() {
     if !may_unshare() {
         return;
@@ -548,7 +575,7 @@ fn an_interface_of_ones_own_needs_no_root() {
             assert!(status.unwrap().success(), "ip {arguments}");
         };
         ip(&format!("tuntap add hf0 mode tun user {NOBODY}"));
-        let flags = ["--tun", "hf0", "--address", "10.78.0.1/24"];
+        let flags = ["--tun", "hf0"];
         let said = failure(&mut serve(&flags));
         let fix = "sudo ip addr add 10.78.0.2/24 dev hf0 && sudo ip link set hf0 up";
         assert!(said.contains(fix), "{said}");
