@@ -57,7 +57,7 @@ pub struct ForeignEcho {
 pub enum ForeignError {
     /// The socket was closed.
     Closed,
-    /// Too much waits to leave; [`Readiness::WRITABLE`] tells when there is room.
+    /// Too much waits to leave; [`Readiness::WRITABLE`](handfast_tcp::Readiness::WRITABLE) tells when there is room.
     WouldBlock,
     /// The stack holds as much as it may.
     NoMemory,

@@ -1,4 +1,9 @@
 //! The flags of `handfast run`.
+#![expect(
+    rustdoc::bare_urls,
+    rustdoc::broken_intra_doc_links,
+    reason = "what is documented here is also the text of --help, which knows no markup"
+)]
 
 use std::ffi::OsString;
 use std::path::PathBuf;
