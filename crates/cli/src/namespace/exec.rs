@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
+use nix::errno::Errno;
 use nix::sys::signal::SigSet;
 use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
@@ -93,7 +94,31 @@ fn become_program(report: &UnixStream) -> io::Error {
         Ok(command)
     };
     match prepare() {
-        Ok(mut command) => command.exec(),
+        Ok(mut command) => {
+            let error = command.exec();
+            match error.kind() {
+                io::ErrorKind::PermissionDenied if !is_anywhere(&command) => {
+                    io::Error::from_raw_os_error(Errno::ENOENT as i32)
+                }
+                _ => error,
+            }
+        }
         Err(e) => e,
     }
+}
+
+/// Whether there is a file by the command's name where it is looked for. A directory of `PATH` that
+/// is closed to the user makes the search end with "permission denied" even if there is none.
+fn is_anywhere(command: &Command) -> bool {
+    let name = command.get_program();
+    if name.as_encoded_bytes().contains(&b'/') {
+        return true;
+    }
+    let given = command.get_envs().find(|(key, _)| *key == "PATH");
+    let path = match given {
+        Some((_, value)) => value.map(ToOwned::to_owned),
+        None => std::env::var_os("PATH"),
+    };
+    let path = path.unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(name).exists())
 }

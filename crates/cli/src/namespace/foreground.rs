@@ -4,7 +4,8 @@
 use std::fs::File;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
-use rustix::process::{Pid, getpgrp};
+use rustix::io::Errno;
+use rustix::process::{Pid, getpgrp, test_kill_process_group};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
 /// That this process group has the foreground of its terminal.
@@ -23,9 +24,11 @@ impl Foreground {
         (tcgetpgrp(&terminal) == Ok(group)).then_some(Foreground { terminal, group })
     }
 
-    /// Makes it so again.
+    /// Makes it so again when the group that has the foreground is no more. One that lives got it
+    /// from the caller's shell, while our group was in the background.
     pub(super) fn take_back(&self) {
-        if tcgetpgrp(&self.terminal) == Ok(self.group) {
+        let holder = tcgetpgrp(&self.terminal);
+        if !holder.is_ok_and(|group| test_kill_process_group(group) == Err(Errno::SRCH)) {
             return;
         }
         // Who reaches for the terminal from the background is stopped by this signal otherwise.

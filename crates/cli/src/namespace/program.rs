@@ -331,8 +331,8 @@ impl Hearing {
         });
     }
 
-    fn take_foreground(&mut self) {
-        if let Some(foreground) = self.foreground.take() {
+    fn take_foreground(&self) {
+        if let Some(foreground) = &self.foreground {
             foreground.take_back();
         }
     }

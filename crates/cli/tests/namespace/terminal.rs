@@ -111,7 +111,9 @@ impl Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        // A shell does not mind SIGTERM; its session gets SIGHUP from the terminal.
+        // It sends that on to its jobs, wherever they are.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::HUP);
+        thread::sleep(Duration::from_millis(100));
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -221,6 +223,57 @@ fn a_job_is_stopped_and_goes_on() {
     shell.expect("finished");
     fs::remove_file(&out).unwrap();
     assert_eq!(shell.code(), "0");
+}
+
+#[test]
+fn a_job_in_the_background_leaves_the_terminal_alone() {
+    if !works() {
+        return;
+    }
+    let mut shell = Shell::start();
+    let out = std::env::temp_dir().join(format!("handfast-background-{}", std::process::id()));
+    shell.type_line(&format!("export OUT={}", out.display()));
+    shell.expect("OUTER> ");
+    let script = "echo rea\"\"dy; until [ -e $OUT ]; do sleep 0.1; done";
+    let mark = format!("3603.{}", std::process::id());
+    shell.type_line(&format!("$HANDFAST -q run sh -c '{script}' {mark}"));
+    shell.expect("ready");
+    shell.press("\x1a");
+    shell.expect("Stopped");
+    shell.expect("OUTER> ");
+    shell.type_line("bg");
+    shell.expect("OUTER> ");
+    // Something else has the foreground when the program ends.
+    shell.type_line("sed -u 's/.*/<&>/'; echo en''d=$?");
+    shell.press("first\n");
+    shell.expect("<first>");
+    let command = marked(&mark);
+    assert!(command.len() >= 2, "{command:?}");
+    fs::write(&out, "").unwrap();
+    within(LIMIT, "the job to end", || {
+        command.iter().all(|pid| is_gone(*pid as u32))
+    });
+    shell.press("second\n");
+    shell.expect("<second>");
+    shell.press("\x04");
+    shell.expect("end=0");
+    fs::remove_file(&out).unwrap();
+}
+
+#[test]
+fn what_is_interrupted_before_it_starts_does_not() {
+    if !works() {
+        return;
+    }
+    // Sent while it is held back from the beginning.
+    let output = Command::new("env")
+        .args(["--block-signal=TERM", "sh", "-c"])
+        .arg("kill -TERM $$; exec $HANDFAST -q run echo started")
+        .env("HANDFAST", built())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(143));
+    assert_eq!(output.stdout, b"");
 }
 
 /// `handfast run` with a script, whose processes have `mark` among their arguments.
