@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 /// Octets of a slab: a few of the largest packets, or some 170 of 1,500 octets.
 const SLAB: usize = 256 << 10;
-/// Slabs that may be in others' hands before the oldest is given up to them.
-const MOST: usize = 16;
+/// Slabs that may be in others' hands before the oldest is given up to them: as much as a few
+/// connections hold that are not read as fast as they send. Beyond that pages do not stay warm.
+const MOST: usize = 64;
 
 /// Buffers that packets are read into and shared out of, without a copy. A slab is used again when
 /// the last packet in it is gone, so that its pages stay warm.
