@@ -2,7 +2,7 @@
 //! against the same server outside: how fast, at what cost, how soon.
 //!
 //! `cargo run --release -p handfast-bench --bin run -- [--rounds 5] [--mtu 1500,65520]
-//! [--only handfast,pasta] [--congestion reno] [--handfast PATH] [--pasta PATH]
+//! [--only handfast,pasta] [--congestion cubic] [--handfast PATH] [--pasta PATH]
 //! [--slirp4netns PATH] [--steps down,ping]` as root, after `cargo build --release -p handfast-cli`
 
 mod options;
@@ -32,7 +32,7 @@ const FAILURES: usize = 12;
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words.first().is_some_and(|w| w == CLIENT) {
-        let congestion = words.get(1).map_or("reno", String::as_str);
+        let congestion = words.get(1).map_or("cubic", String::as_str);
         return match client::run(congestion) {
             Ok(()) => ExitCode::SUCCESS,
             Err(e) => {

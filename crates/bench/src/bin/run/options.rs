@@ -30,7 +30,7 @@ impl Options {
             mtus: vec![1500, 65520],
             only: None,
             steps: None,
-            congestion: "reno".into(),
+            congestion: "cubic".into(),
             programs: Programs {
                 handfast: std::env::current_exe()?.with_file_name("handfast"),
                 pasta: "pasta".into(),
