@@ -512,7 +512,7 @@ fn killed_it_leaves_no_process_behind() {
 fn the_command_line_teaches() {
     let run = |arguments: &[&str]| Command::new(built()).args(arguments).output().unwrap();
     let help = run(&[]);
-    assert!(good(&help).contains("handfast demo --help"));
+    assert!(good(&help).contains("handfast run --help"));
     let demo = run(&["demo", "--help"]);
     assert!(good(&demo).contains("Examples:"));
     for wrong in [
