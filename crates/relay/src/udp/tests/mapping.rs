@@ -1,5 +1,6 @@
-use super::world::{FAMILIES, World, receive, send};
+use super::world::{FAMILIES, World, receive, send, soon};
 use super::{hears, peer};
+use nix::sys::socket::sockopt::RcvBufForce;
 use std::net::SocketAddr;
 
 #[tokio::test]
@@ -127,4 +128,54 @@ async fn the_table_is_bounded_and_who_was_idle_for_longest_gives_way() {
     let rest = std::iter::from_fn(|| reports.try_recv().ok());
     let stopped = rest.filter(|r| r.end == crate::udp::FlowEnd::Stopped);
     assert_eq!(stopped.count(), 4);
+}
+
+#[test]
+fn what_the_machine_takes_no_more_of_waits_and_is_bounded() {
+    // What crosses the loopback slowly fills the socket that sends it.
+    super::place::in_place("1 0", || async {
+        let slow = "tc qdisc add dev lo root tbf rate 40mbit burst 100kb limit 200mb";
+        if let Err(why) = super::place::shell(slow) {
+            eprintln!("SKIPPED: {why}");
+            return;
+        }
+        let world = World::new();
+        let nat = world.relay(|config| config.memory = 64 << 20);
+        let (inside, outside) = FAMILIES[0];
+        let (server, port) = peer(outside).await;
+        let room = &(64usize << 20);
+        nix::sys::socket::setsockopt(&server, RcvBufForce, room).unwrap();
+        let to = SocketAddr::new(inside, port);
+        let socket = world.socket(inside).await;
+        socket
+            .configure(|options| options.send_limit = 64 << 20)
+            .unwrap();
+        // Less than what may wait.
+        for n in 0..600u32 {
+            let mut data = vec![0; 1400];
+            data[..4].copy_from_slice(&n.to_be_bytes());
+            send(&socket, &data, to).await;
+        }
+        for n in 0..600u32 {
+            assert_eq!(hears(&server).await.0[..4], n.to_be_bytes());
+        }
+        assert_eq!(nat.counts().lost_up, 0);
+        // Far more than may wait.
+        for _ in 0..8000 {
+            send(&socket, &[0; 1400], to).await;
+        }
+        soon(async {
+            while nat.counts().lost_up == 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+        send(&socket, b"last", to).await;
+        let mut heard = 0;
+        while heard + nat.counts().lost_up < 8001 {
+            hears(&server).await;
+            heard += 1;
+        }
+        assert!(heard > 100, "{heard}");
+    });
 }

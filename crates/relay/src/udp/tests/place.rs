@@ -120,7 +120,8 @@ impl Drop for Router {
     }
 }
 
-fn shell(script: &str) -> Result<(), String> {
+/// Runs a script of the shell; what it complains of is the error.
+pub(crate) fn shell(script: &str) -> Result<(), String> {
     let output = Command::new("sh").args(["-e", "-c", script]).output();
     let output = output.map_err(|e| format!("sh: {e}"))?;
     match output.status.success() {
