@@ -1,4 +1,5 @@
 use crate::harness::{FAMILIES, Pair, Side, forge, syn};
+use core::net::SocketAddr;
 use handfast_base::Duration;
 use handfast_stack::icmp::Problem;
 use handfast_stack::{ConnectOptions, Handshake, ListenOptions, PendingSyn, Reject, SocketId};
@@ -265,4 +266,42 @@ fn a_request_never_decided_is_forgotten() {
         assert_eq!(net.b.stack.usage().half_open, 0);
         assert_eq!(net.b.stack.usage().timers, 0);
     }
+}
+
+#[test]
+fn very_many_wait_for_a_decision_at_a_bounded_cost() {
+    const MANY: usize = 65_536;
+    let mut net = Pair::new(FAMILIES[0]);
+    let options = ListenOptions {
+        pending: true,
+        accept_any: true,
+        backlog: MANY,
+        ..ListenOptions::default()
+    };
+    let listener = net.b.stack.tcp_listen(options).unwrap();
+    let peer = |port| net.a.at(port);
+    let to = |i: usize| {
+        let [_, top, high, low] = (i as u32).to_be_bytes();
+        SocketAddr::from(([198, 18 + top, high, low], 80))
+    };
+    for i in 0..=MANY {
+        let mut packet = forge(peer(5000), to(i), syn(1));
+        net.b.stack.receive(net.b.iface, &mut packet, net.now);
+    }
+    let usage = net.b.stack.usage();
+    assert_eq!(usage.half_open, MANY);
+    assert_eq!(net.b.stack.metrics().discards(Discard::TcpBacklogFull), 1);
+    let each = usage.memory / MANY;
+    assert!(each <= 256, "{each} octets each");
+    // The last one is as good as the first, and abandoning all leaves nothing.
+    let mut requests = Vec::new();
+    while let Some(request) = net.b.stack.tcp_pending(listener) {
+        assert_eq!(request.local, to(requests.len()));
+        requests.push(request);
+    }
+    assert_eq!(requests.len(), MANY);
+    for request in requests.into_iter().rev() {
+        assert!(net.b.stack.tcp_pending_ignore(request.id, net.now));
+    }
+    assert_eq!(net.b.stack.usage().memory, 0);
 }
