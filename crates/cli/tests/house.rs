@@ -39,9 +39,14 @@ fn root() -> &'static Path {
 }
 
 fn metadata(arguments: &[&str]) -> Value {
+    let out = cargo(&[&["metadata", "--format-version", "1"], arguments].concat());
+    serde_json::from_slice(&out).expect("cargo prints JSON")
+}
+
+/// What cargo prints.
+fn cargo(arguments: &[&str]) -> Vec<u8> {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
     let out = Command::new(cargo)
-        .args(["metadata", "--format-version", "1"])
         .args(arguments)
         .current_dir(root())
         .output()
@@ -51,7 +56,7 @@ fn metadata(arguments: &[&str]) -> Value {
         "{}",
         String::from_utf8_lossy(&out.stderr)
     );
-    serde_json::from_slice(&out.stdout).expect("cargo prints JSON")
+    out.stdout
 }
 
 fn short(name: &str) -> &str {
@@ -108,17 +113,22 @@ fn everything_comes_under_a_licence_that_deny_toml_allows() {
         .and_then(|s| s.split(']').next())
         .expect("a list");
     let allowed: BTreeSet<&str> = list.split('"').skip(1).step_by(2).collect();
-    let metadata = metadata(&["--locked", "--all-features"]);
-    // A package may be locked and yet serve nothing but features that nobody asks for.
-    let used = reachable(&metadata["resolve"]);
-    for package in metadata["packages"].as_array().expect("packages") {
-        let name = &package["name"];
-        if !used.contains(package["id"].as_str().expect("an id")) {
-            continue;
-        }
-        let licence = package["license"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{name}: no licence"));
+    // What is built, and not what is locked: that holds packages of features that nobody asks for.
+    let tree = cargo(&[
+        "tree",
+        "--locked",
+        "--workspace",
+        "--all-features",
+        "--target=all",
+        "--prefix=none",
+        "--format={p}\t{l}",
+    ]);
+    let tree = String::from_utf8(tree).expect("text");
+    let packages: BTreeSet<&str> = tree.lines().filter(|line| !line.is_empty()).collect();
+    assert!(packages.len() > 20, "{tree}");
+    for package in packages {
+        let (name, licence) = package.split_once('\t').expect("a name and a licence");
+        let licence = licence.trim_end_matches(" (*)");
         // "A OR B" needs one of them, "A AND B" each: all that appear here are of these forms.
         let ok = licence
             .replace(['(', ')'], "")
@@ -127,22 +137,4 @@ fn everything_comes_under_a_licence_that_deny_toml_allows() {
             .all(|all| all.split(" OR ").any(|one| allowed.contains(one.trim())));
         assert!(ok, "{name}: {licence} is not allowed by deny.toml");
     }
-}
-
-/// The packages that those of the workspace are built with.
-fn reachable(resolve: &Value) -> BTreeSet<&str> {
-    let nodes = resolve["nodes"].as_array().expect("nodes").iter();
-    let needs: BTreeMap<&str, &Value> = nodes
-        .filter_map(|node| Some((node["id"].as_str()?, &node["dependencies"])))
-        .collect();
-    let ours = needs.keys().filter(|id| id.starts_with("path+"));
-    let mut left: Vec<&str> = ours.copied().collect();
-    let mut used = BTreeSet::new();
-    while let Some(id) = left.pop() {
-        if used.insert(id) {
-            let needed = needs.get(id).and_then(|needed| needed.as_array());
-            left.extend(needed.into_iter().flatten().filter_map(Value::as_str));
-        }
-    }
-    used
 }
