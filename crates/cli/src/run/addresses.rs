@@ -34,6 +34,19 @@ pub(super) fn host_loopback(family: Family) -> IpAddr {
     }
 }
 
+/// The name of an address that is not the program's, if it has one of ours.
+pub(super) fn name(of: IpAddr) -> Option<&'static str> {
+    let family = match of {
+        IpAddr::V4(_) => Family::V4,
+        IpAddr::V6(_) => Family::V6,
+    };
+    let names = [(gateway(family), GATEWAY_NAME), (host(family), HOST_NAME)];
+    names
+        .into_iter()
+        .find(|(address, _)| *address == of)
+        .map(|(_, name)| name)
+}
+
 /// The program's address as its kernel has it.
 pub(super) fn of_interface(family: Family) -> InterfaceAddress {
     InterfaceAddress {

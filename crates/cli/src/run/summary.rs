@@ -137,7 +137,8 @@ impl Summary<'_> {
         let totals = &self.account.totals;
         let mut trouble = Vec::new();
         let mut add = |n: u64, what: String| trouble.extend((n > 0).then_some(what));
-        add(totals.refused, format!("{} refused", totals.refused));
+        let attempts = words::count(totals.refused, "failed attempt");
+        add(totals.refused, attempts);
         add(totals.broken, format!("{} broken off", totals.broken));
         let again = totals.retransmissions;
         add(

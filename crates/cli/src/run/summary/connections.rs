@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::{Summary, words};
 use crate::recording::flows::FlowCounts;
+use crate::run::addresses;
 use crate::run::ledger::{ConnectionLine, Ending, Opened};
 use crate::size;
 use crate::terminal::{Detail, Ink, Terminal};
@@ -12,11 +13,11 @@ use crate::terminal::{Detail, Ink, Terminal};
 /// Rows from the beginning and from the end, where not all are asked for.
 const FIRST: usize = 12;
 const LAST: usize = 4;
-/// Columns for the destination.
-const NARROW: usize = 24;
-const WIDE: usize = 44;
-/// What stands beside the destination, up to the last column.
-const BESIDE: usize = 56;
+/// Columns for the destination, at least and at most.
+const NARROW: usize = 28;
+const WIDE: usize = 48;
+/// What stands beside it, with a short word for the end.
+const BESIDE: usize = 60;
 
 impl Summary<'_> {
     /// Every connection, or the first and the last ones; and sums where there are several.
@@ -27,12 +28,19 @@ impl Summary<'_> {
             terminal.line(&format!("  {:<9} none", "tcp"));
             return;
         }
-        let room = terminal.style().width.saturating_sub(BESIDE + 24);
+        let room = terminal.style().width.saturating_sub(BESIDE);
         let width = room.clamp(NARROW, WIDE);
-        let heading = format!(
-            "  {:<width$} {:>9} {:>9} {:>9} {:>8}  {:>11}  {}",
-            "tcp", "up", "down", "time", "rtt", "again us/it", "lost  end"
-        );
+        // Without a look into packets nobody knows what the program sent again, and what was lost.
+        let heading = match self.recording.flow_total() {
+            Some(_) => columns(
+                width,
+                ["tcp", "up", "down", "time", "rtt", "again", "lost", "end"],
+            ),
+            None => columns(
+                width,
+                ["tcp", "up", "down", "time", "rtt", "again", "", "end"],
+            ),
+        };
         terminal.gap();
         terminal.line(&terminal.style().paint(Ink::Faint, &heading));
         let short = self.options.report.detail != Detail::Verbose && all > FIRST + LAST + 1;
@@ -53,6 +61,10 @@ impl Summary<'_> {
         }
         if all > 1 {
             self.sum(terminal, width);
+        }
+        if self.recording.flow_total().is_some() {
+            let text = "  again: segments sent again by us + by the program";
+            terminal.line(&terminal.style().paint(Ink::Faint, text));
         }
         terminal.gap();
     }
@@ -77,61 +89,101 @@ impl Summary<'_> {
         let totals = &self.account.totals;
         let flows = self.recording.flow_total();
         let again = match flows {
-            Some(f) => format!("{}/{}", f.sent.retransmissions, f.received.retransmissions),
-            None => format!("{}/-", totals.retransmissions),
+            Some(f) => format!("{}+{}", f.sent.retransmissions, f.received.retransmissions),
+            None => totals.retransmissions.to_string(),
         };
-        let lost = flows.map_or("-".to_owned(), |f| {
-            (f.sent.lost + f.received.lost).to_string()
-        });
+        let lost = flows.map(|f| (f.sent.lost + f.received.lost).to_string());
         let many = words::count(totals.connections + totals.refused, "connection");
         let mut of: Vec<String> = Vec::new();
-        let mut add = |n, what| of.extend((n > 0).then(|| format!("{} {what}", words::grouped(n))));
-        add(totals.refused, "refused");
-        add(totals.broken, "broken off");
-        let line = format!(
-            "  {many:<width$} {:>9} {:>9} {:>9} {:>8}  {again:>11}  {lost:>4}  {}",
-            size::format(totals.octets_up),
-            size::format(totals.octets_down),
-            "",
-            "",
-            of.join(", ")
+        let mut add = |n: u64, what| of.extend((n > 0).then_some(what));
+        add(
+            totals.refused,
+            words::count(totals.refused, "failed attempt"),
+        );
+        add(
+            totals.broken,
+            format!("{} broken off", words::grouped(totals.broken)),
+        );
+        let line = columns(
+            width,
+            [
+                &many,
+                &size::format(totals.octets_up),
+                &size::format(totals.octets_down),
+                "",
+                "",
+                &again,
+                &lost.unwrap_or_default(),
+                &of.join(", "),
+            ],
         );
         terminal.line(&terminal.style().paint(Ink::Strong, line.trim_end()));
     }
 }
 
+/// A line of the table.
+fn columns(width: usize, [to, up, down, time, rtt, again, lost, end]: [&str; 8]) -> String {
+    let line =
+        format!("  {to:<width$} {up:>9} {down:>9} {time:>8} {rtt:>7} {again:>7} {lost:>4}  {end}");
+    line.trim_end().to_owned()
+}
+
 fn row(line: &ConnectionLine, flow: Option<&FlowCounts>, width: usize) -> String {
     let rtt = line.info.map(|info| info.rtt).filter(|rtt| !rtt.is_zero());
-    let ours = line.info.map(|info| u64::from(info.retransmissions));
-    let ours = flow.map(|f| f.sent.retransmissions).or(ours);
-    let theirs = flow.map(|f| f.received.retransmissions);
-    let lost = flow.map(|f| f.sent.lost + f.received.lost);
-    let number = |n: Option<u64>| n.map_or("-".to_owned(), |n| n.to_string());
+    let again = match (flow, line.info) {
+        (Some(f), _) => format!("{}+{}", f.sent.retransmissions, f.received.retransmissions),
+        (None, Some(info)) => info.retransmissions.to_string(),
+        (None, None) => String::new(),
+    };
+    let lost = flow.map(|f| (f.sent.lost + f.received.lost).to_string());
     let mut end = vec![ending(line)];
     end.extend(causes(line, flow));
-    format!(
-        "  {:<width$} {:>9} {:>9} {:>9} {:>8}  {:>11}  {:>4}  {}",
-        words::fitted(&destination(line), width),
-        size::format(line.octets_up),
-        size::format(line.octets_down),
-        words::duration(line.lasted),
-        rtt.map_or("-".to_owned(), words::duration),
-        format!("{}/{}", number(ours), number(theirs)),
-        number(lost),
-        end.join("; ")
+    if let Ending::Refused(_) = line.end {
+        return columns(
+            width,
+            [
+                &destination(line, width),
+                "-",
+                "-",
+                "",
+                "",
+                &again,
+                "",
+                &end[0],
+            ],
+        );
+    }
+    columns(
+        width,
+        [
+            &destination(line, width),
+            &size::format(line.octets_up),
+            &size::format(line.octets_down),
+            &words::duration(line.lasted),
+            &rtt.map_or(String::new(), words::duration),
+            &again,
+            &lost.unwrap_or_default(),
+            &end.join("; "),
+        ],
     )
 }
 
-/// Whom it went to: by name where one is known.
-fn destination(line: &ConnectionLine) -> String {
-    let to = match &line.name {
-        Some(name) => format!("{}:{}", words::printable(name), line.destination.port()),
-        None => line.destination.to_string(),
+/// Whom it went to, by name where one is known, in so many columns.
+fn destination(line: &ConnectionLine, width: usize) -> String {
+    let own = addresses::name(line.destination.ip());
+    let name = line.name.as_deref().or(own).map(words::printable);
+    let (host, port) = match (name, line.destination) {
+        (Some(name), to) => (name, format!(":{}", to.port())),
+        (None, SocketAddr::V4(to)) => (to.ip().to_string(), format!(":{}", to.port())),
+        (None, SocketAddr::V6(to)) => (format!("[{}", to.ip()), format!("]:{}", to.port())),
     };
-    match line.opened {
-        Opened::ByProgram => to,
-        Opened::Published => format!("from {to} to :{}", line.program.port()),
-    }
+    let (before, after) = match line.opened {
+        Opened::ByProgram => ("", port),
+        Opened::Published => ("from ", format!("{port} to :{}", line.program.port())),
+    };
+    let taken = before.len() + after.len();
+    let host = words::fitted(&host, width.saturating_sub(taken).max(8));
+    format!("{before}{host}{after}")
 }
 
 /// How it ended, in a few words.
@@ -140,8 +192,7 @@ pub(super) fn ending(line: &ConnectionLine) -> String {
         Ending::Closed => "closed".to_owned(),
         Ending::ProgramReset => "reset by the program".to_owned(),
         Ending::DestinationReset => "reset by the destination".to_owned(),
-        Ending::Refused(why) => format!("refused: {}", words::printable(why)),
-        Ending::Failed(why) => words::printable(why),
+        Ending::Refused(why) | Ending::Failed(why) => words::printable(why),
         Ending::Open => "open at the end".to_owned(),
     }
 }
@@ -150,11 +201,11 @@ pub(super) fn ending(line: &ConnectionLine) -> String {
 fn causes(line: &ConnectionLine, flow: Option<&FlowCounts>) -> Option<String> {
     let causes = match (flow, &line.info) {
         (Some(flow), _) => vec![
-            (flow.causes.timeout, "timeout"),
+            (flow.causes.timeout, "by timeout"),
             (flow.causes.fast, "fast"),
-            (flow.causes.recovery, "recovery"),
+            (flow.causes.recovery, "in recovery"),
         ],
-        (None, Some(info)) => vec![(u64::from(info.timeouts), "timeout")],
+        (None, Some(info)) => vec![(u64::from(info.timeouts), "by timeout")],
         (None, None) => Vec::new(),
     };
     let told = causes.iter().filter(|(n, _)| *n > 0);

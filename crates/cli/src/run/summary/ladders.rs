@@ -6,6 +6,7 @@ use handfast_trace::ConnectionSummary;
 use handfast_trace::ladder::{LadderOptions, TerminalOptions};
 
 use super::{Summary, words};
+use crate::run::addresses;
 use crate::run::arguments::Which;
 use crate::run::ledger::Opened;
 use crate::terminal::{Ink, Terminal};
@@ -95,7 +96,8 @@ impl Summary<'_> {
     fn name_of(&self, end: SocketAddr) -> Option<&str> {
         let lines = self.account.connections.iter();
         let mut of_end = lines.filter(|line| line.destination == end);
-        of_end.find_map(|line| line.name.as_deref())
+        let asked = of_end.find_map(|line| line.name.as_deref());
+        asked.or(addresses::name(end.ip()))
     }
 
     /// What the ends of a connection are called.

@@ -115,7 +115,7 @@ fn a_plain_run_takes_one_line_and_a_quiet_one_none() {
         ..outcome()
     };
     let trouble = said("", Detail::Normal, &outcome, &ledger);
-    let wanted = "(user namespace + TUN); 1 refused; 2 processes left behind were ended\n";
+    let wanted = "(user namespace + TUN); 1 failed attempt; 2 processes left behind were ended\n";
     assert!(
         trouble.ends_with(wanted) && trouble.lines().count() == 1,
         "{trouble}"
