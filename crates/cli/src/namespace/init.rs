@@ -179,7 +179,7 @@ impl Init {
     fn pass(&mut self, octet: u8, main: Pid) {
         let number = i32::from(octet & !PASSED_ON);
         let came = self.to_the_group.remove(&number);
-        let has_it = came.is_some_and(|at| at.elapsed() < SAME_SIGNAL);
+        let has_it = came.is_some_and(|at| at.elapsed() < SAME_SIGNAL) && is_in_our_group(main);
         if has_it && octet & PASSED_ON != 0 {
             return;
         }
@@ -230,6 +230,13 @@ impl Init {
             _ => Word::End,
         }
     }
+}
+
+/// Not so an interactive shell, which makes a group of its own.
+fn is_in_our_group(program: Pid) -> bool {
+    let program = nix::unistd::Pid::from_raw(program.as_raw_pid());
+    // Our group is the command's, whose number is 0 in a pid namespace.
+    nix::unistd::getpgid(Some(program)) == Ok(nix::unistd::getpgrp())
 }
 
 fn status_of(status: WaitStatus) -> Status {

@@ -11,7 +11,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 /// What the terminal or `kill` sends to the whole process group (Ctrl-C, say) the program has
 /// already, for it is in the same group. The init process, a member as well, tells which signals
 /// went to the group; it passes on to the program only those that the command had alone, such as
-/// the SIGTERM of a service manager.
+/// the SIGTERM of a service manager. A program that has left the group, as an interactive shell
+/// does, has them all passed on.
 #[derive(Debug)]
 pub struct Signals(SignalFd);
 

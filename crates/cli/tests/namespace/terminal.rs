@@ -40,8 +40,10 @@ impl Shell {
             .open(name.to_str().unwrap())
             .unwrap();
         let end = |slave: &File| Stdio::from(slave.try_clone().unwrap());
-        let child = Command::new("setsid")
-            .args(["--ctty", "bash", "--norc", "--noprofile", "-i"])
+        // Whatever the tests themselves are deaf to.
+        let child = Command::new("env")
+            .args(["--default-signal", "setsid", "--ctty"])
+            .args(["bash", "--norc", "--noprofile", "-i"])
             .env("PS1", "OUTER> ")
             .env("HANDFAST", built())
             .env("TERM", "dumb")
@@ -98,6 +100,18 @@ impl Shell {
             assert!(begin.elapsed() < LIMIT, "no {text:?} in {new:?}");
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Presses Ctrl-C until it is heard: the terminal changes hands a moment after the shell says so.
+    fn interrupt(&mut self, prompt: &str) {
+        let begin = Instant::now();
+        let from = self.read;
+        while !String::from_utf8_lossy(&self.said.lock().unwrap()[from..]).contains(prompt) {
+            assert!(begin.elapsed() < LIMIT, "Ctrl-C is not heard");
+            self.press("\x03");
+            thread::sleep(Duration::from_millis(500));
+        }
+        self.expect(prompt);
     }
 
     /// The exit code of what ran, once the prompt is back.
@@ -176,8 +190,7 @@ fn an_interactive_shell_has_the_terminal_and_gives_it_back() {
     assert!(!greeting.contains("no job control"), "{greeting}");
     shell.type_line("sleep 1001");
     await_sleep("1001");
-    shell.press("\x03");
-    shell.expect("INNER> ");
+    shell.interrupt("INNER> ");
     shell.type_line("echo code=$?=");
     shell.expect("code=130=");
     shell.expect("INNER> ");
@@ -189,15 +202,39 @@ fn an_interactive_shell_has_the_terminal_and_gives_it_back() {
     shell.expect("INNER> ");
     shell.type_line("fg");
     shell.expect("sleep 1002");
-    thread::sleep(Duration::from_millis(500));
-    shell.press("\x03");
-    shell.expect("INNER> ");
+    shell.interrupt("INNER> ");
     shell.type_line("exit 4");
     assert_eq!(shell.code(), "4");
     // The terminal is the outer shell's: what reads from it is not stopped.
     shell.type_line("read -r line; echo got=$line=");
     shell.press("words\n");
     shell.expect("got=words=");
+}
+
+#[test]
+fn a_terminal_that_is_closed_takes_all_along() {
+    if !works() {
+        return;
+    }
+    for (number, script) in [
+        (4, "sh -c 'echo rea''dy; sleep $MARK' $MARK"),
+        (
+            5,
+            "bash --norc --noprofile -ic 'echo rea''dy; sleep $MARK; true' $MARK",
+        ),
+        (6, "setsid sh -c 'echo rea''dy; sleep $MARK' $MARK"),
+    ] {
+        let mut shell = Shell::start();
+        let mark = format!("360{number}.{}", std::process::id());
+        shell.type_line(&format!("export MARK={mark}"));
+        shell.expect("OUTER> ");
+        shell.type_line(&format!("$HANDFAST -q run {script}"));
+        shell.expect("ready");
+        await_sleep(&mark);
+        // A terminal emulator does this to the shell in it when its window is closed.
+        drop(shell);
+        within(LIMIT, "all to end", || marked(&mark).is_empty());
+    }
 }
 
 #[test]
