@@ -295,19 +295,19 @@ fn daemons_may_end_in_peace() {
 #[test]
 fn a_signal_reaches_it() {
     let trial = Trial::new();
-    let script = "trap 'exit 9' TERM; trap 'echo hup > $OUT/hup' HUP; echo > $OUT/ready; \
+    let script = "trap 'exit 9' TERM; trap 'echo usr1 > $OUT/usr1' USR1; echo > $OUT/ready; \
          while :; do sleep 0.05; done";
     for supervision in BOTH {
         let Some((_namespace, running)) = start(supervision, &trial.shell(script)) else {
             return;
         };
         trial.await_file("ready");
-        running.signal(Signal::HUP.as_raw());
-        trial.await_file("hup");
+        running.signal(Signal::USR1.as_raw());
+        trial.await_file("usr1");
         running.signal(Signal::TERM.as_raw());
         assert_eq!(running.wait().code(), 9);
         fs::remove_file(trial.directory.join("ready")).unwrap();
-        fs::remove_file(trial.directory.join("hup")).unwrap();
+        fs::remove_file(trial.directory.join("usr1")).unwrap();
         // Nobody is left to hear it.
         running.signal(Signal::TERM.as_raw());
     }
