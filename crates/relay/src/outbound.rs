@@ -99,33 +99,35 @@ impl FromStr for Outbound {
 impl Outbound {
     /// Connects to `destination`.
     pub(crate) async fn connect(&self, destination: SocketAddr) -> Result<TcpStream, Refusal> {
-        let stream = match self {
-            Outbound::Direct(direct) => direct.connect(destination).await.map_err(refusal)?,
-            Outbound::Socks5 {
-                proxy,
-                auth,
-                direct,
-            } => {
-                // It is the proxy that fails here, and the program cannot know it.
-                let socket = direct.connect(*proxy).await.map_err(refusal)?;
-                let connected = match auth {
-                    None => Socks5Stream::connect_with_socket(socket, destination).await,
-                    Some(Credentials { user, password }) => {
-                        let auth = (user.as_str(), password.as_str());
-                        Socks5Stream::connect_with_password_and_socket(
-                            socket,
-                            destination,
-                            auth.0,
-                            auth.1,
-                        )
-                        .await
-                    }
-                };
-                connected.map_err(refusal_by_proxy)?.into_inner()
-            }
+        let (direct, first) = match self {
+            Outbound::Direct(direct) => (direct, destination),
+            Outbound::Socks5 { proxy, direct, .. } => (direct, *proxy),
         };
-        Ok(stream)
+        let stream = direct.connect(first).await.map_err(refusal)?;
+        match self {
+            Outbound::Direct(_) => Ok(stream),
+            // Most have no proxy, and so no room for what it takes.
+            Outbound::Socks5 { auth, .. } => {
+                Box::pin(by_proxy(stream, auth.as_ref(), destination)).await
+            }
+        }
     }
+}
+
+/// Asks the proxy at the other end of `stream` to connect.
+async fn by_proxy(
+    stream: TcpStream,
+    auth: Option<&Credentials>,
+    destination: SocketAddr,
+) -> Result<TcpStream, Refusal> {
+    let connected = match auth {
+        None => Socks5Stream::connect_with_socket(stream, destination).await,
+        Some(Credentials { user, password }) => {
+            Socks5Stream::connect_with_password_and_socket(stream, destination, user, password)
+                .await
+        }
+    };
+    Ok(connected.map_err(refusal_by_proxy)?.into_inner())
 }
 
 impl Direct {

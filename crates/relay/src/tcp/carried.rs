@@ -32,7 +32,7 @@ struct Ours {
     stream: TcpStream,
     shared: Arc<Shared>,
     began: Instant,
-    report: TcpReport,
+    report: Box<TcpReport>,
 }
 
 impl Carried {
@@ -42,7 +42,7 @@ impl Carried {
         ours: TcpStream,
         host: HostStream,
     ) -> Carried {
-        let report = TcpReport {
+        let report = Box::new(TcpReport {
             id: labels.id,
             program: labels.program,
             destination: labels.destination,
@@ -53,7 +53,7 @@ impl Carried {
             lasted: Duration::ZERO,
             info: None,
             end: End::Relay,
-        };
+        });
         shared.carried.send_modify(|carried| *carried += 1);
         let ours = Ours {
             stream: ours,
@@ -155,7 +155,7 @@ impl Drop for Ours {
         self.note();
         self.report.lasted = self.began.elapsed();
         self.shared
-            .tell(|| RelayEvent::TcpClosed(self.report.clone()));
+            .tell(|| RelayEvent::TcpClosed((*self.report).clone()));
         self.shared.carried.send_modify(|carried| *carried -= 1);
     }
 }

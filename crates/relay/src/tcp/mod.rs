@@ -8,6 +8,8 @@ mod gate;
 mod inbound;
 mod published;
 mod pump;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 pub(crate) use chunk::Chunks;
@@ -138,18 +140,16 @@ impl Tcp {
             name: self.shared.names_of(destination.ip()).into_iter().next(),
             opened: Opened::ByProgram,
         };
-        match self.transfers(program, destination, &host) {
-            None => {
-                Carried::new(&self.shared, labels, ours, host)
-                    .run(None)
-                    .await
+        let (filter, transfers) = self.transfers(program, destination, &host).unzip();
+        let carried = Carried::new(&self.shared, labels, ours, host).run(filter);
+        // Few have any: the others need not have room for them.
+        let transfers = transfers.map(|t| Box::pin(self.clone().serve_transfers(t, outside.ip())));
+        let beside = async {
+            if let Some(transfers) = transfers {
+                transfers.await;
             }
-            Some((filter, transfers)) => {
-                let carried = Carried::new(&self.shared, labels, ours, host).run(Some(filter));
-                let transfers = self.clone().serve_transfers(transfers, outside.ip());
-                tokio::join!(carried, transfers);
-            }
-        }
+        };
+        tokio::join!(carried, beside);
         drop(place);
     }
 
