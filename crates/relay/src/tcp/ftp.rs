@@ -2,7 +2,6 @@
 //! connection, where to connect to. The address is one that only exists behind the relay, so it is
 //! replaced by one of the host's (RFC 2428 for EPRT). Passive mode needs nothing of the kind.
 
-use super::pump::Filter;
 use bytes::Bytes;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -53,10 +52,10 @@ impl<Open: FnMut(SocketAddr) -> Option<SocketAddr> + Send> Control<Open> {
         });
         rewritten.unwrap_or(line)
     }
-}
 
-impl<Open: FnMut(SocketAddr) -> Option<SocketAddr> + Send> Filter for Control<Open> {
-    fn pass(&mut self, slices: &mut Vec<Bytes>, end: bool) {
+    /// `slices` have arrived from the program; what is left in them goes on. With `end`, nothing
+    /// will follow.
+    pub(crate) fn pass(&mut self, slices: &mut Vec<Bytes>, end: bool) {
         if self.state == State::Opaque {
             return;
         }

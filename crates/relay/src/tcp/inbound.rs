@@ -2,6 +2,7 @@
 
 use super::Tcp;
 use super::carried::{Carried, Labels};
+use super::door::Door;
 use crate::outbound::prepare;
 use crate::{Opened, Refusal, RelayEvent};
 use handfast::{TcpConnector, TcpStream};
@@ -23,6 +24,8 @@ pub(super) struct Inbound {
     /// Where the program may listen, the likeliest first.
     pub(super) targets: Vec<SocketAddr>,
     pub(super) opened: Opened,
+    /// Where he came in, if others wait for him to arrive.
+    pub(super) door: Option<Arc<Door>>,
 }
 
 impl Tcp {
@@ -33,6 +36,7 @@ impl Tcp {
             peer,
             targets,
             opened,
+            door,
         } = inbound;
         // Whatever ends this before the program has answered resets the peer.
         let _ = host.set_zero_linger();
@@ -52,6 +56,7 @@ impl Tcp {
             prepare(socket)?;
             Ok(answer)
         });
+        drop(door);
         let (ours, program) = match answered {
             Ok(answer) => answer,
             Err(e) => {

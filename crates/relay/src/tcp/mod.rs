@@ -3,6 +3,7 @@
 
 mod carried;
 mod chunk;
+mod door;
 mod ftp;
 mod gate;
 mod inbound;

@@ -56,6 +56,7 @@ impl Tcp {
                             peer: self.shared.seen_inside(peer),
                             targets: self.program_at(peer.ip(), port),
                             opened: Opened::Published,
+                            door: None,
                         };
                         connections.spawn(self.clone().inbound(inbound));
                     }

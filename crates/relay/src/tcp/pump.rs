@@ -20,10 +20,14 @@ const SLICES: usize = 32;
 /// Octets in one direction after which others have their turn.
 const TURN: usize = 1 << 20;
 
-/// Looks at the stream of the program on its way up, and may change it.
+/// Looks at the stream of the program on its way up, and may change it; may hold back what comes
+/// down.
 pub(crate) trait Filter: Send {
     /// `slices` have arrived; what is left in them goes on. With `end`, nothing will follow.
     fn pass(&mut self, slices: &mut Vec<Bytes>, end: bool);
+
+    /// Ready when what has come down meanwhile may go on.
+    fn poll_down(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 pub(crate) struct Pump<'a> {
@@ -223,6 +227,9 @@ impl<'a> Pump<'a> {
         let mut turn = 0;
         loop {
             while !down.chunk.is_empty() {
+                if let Some(filter) = &mut self.filter {
+                    ready!(filter.poll_down(cx));
+                }
                 let sent = match self.ours.poll_write_bytes(cx, &mut down.chunk) {
                     Poll::Ready(sent) => sent.map_err(Broken::Program)?,
                     // The program does not take what is there, and the destination is gone.

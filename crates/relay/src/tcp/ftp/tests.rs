@@ -1,5 +1,4 @@
 use super::Control;
-use crate::tcp::pump::Filter;
 use bytes::Bytes;
 use std::net::SocketAddr;
 
