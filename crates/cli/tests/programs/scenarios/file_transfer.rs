@@ -37,6 +37,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("ftp_curl_active_over_ipv6", &[VSFTPD, CURL], |w| {
         curl(w, &format!("[{SERVER6}]"), &["--ftp-port", "-"]);
     }),
+    // What the server says once it has connected must not come before the connection.
+    Scenario::new("ftp_curl_active_far_away", &[VSFTPD, CURL], |w| {
+        let flags = ["--ftp-port", "-", "--disable-eprt"];
+        curl_over(w, &["--delay", "100ms"], &SERVER.to_string(), &flags);
+    })
+    .ours(),
     Scenario::new("ftp_lftp_mirrors", &[VSFTPD, LFTP], lftp),
     Scenario::new("ftp_python_active_and_passive", &[VSFTPD, PYTHON], python),
 ];
@@ -79,12 +85,16 @@ fn check(path: std::path::PathBuf, seed: u64) {
     assert!(found == expected, "{} differs", path.display());
 }
 
-/// Lists, gets and puts.
 fn curl(world: &World, host: &str, flags: &[&str]) {
+    curl_over(world, &[], host, flags);
+}
+
+/// Lists, gets and puts.
+fn curl_over(world: &World, link: &[&str], host: &str, flags: &[&str]) {
     let _server = vsftpd(world);
     let transfer = |more: &[&str]| {
         let argv = [&["curl", "-sS", "--max-time", "60"], flags, more].concat();
-        world.run(&argv).output()
+        world.run(&argv).flags(link).output()
     };
     let names = transfer(&["--list-only", &format!("ftp://{host}/")]);
     assert!(
