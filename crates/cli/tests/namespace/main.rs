@@ -6,9 +6,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod command;
 mod program;
 mod resolver;
 mod terminal;
+mod trial;
 mod veth;
 
 use std::fs;
