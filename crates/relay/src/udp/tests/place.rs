@@ -3,7 +3,7 @@
 use nix::sched::{CloneFlags, unshare};
 use std::fs;
 use std::net::IpAddr;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Addresses behind the router, and the router's own.
@@ -72,12 +72,15 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
     runtime.block_on(test);
 }
 
-/// A namespace that forwards, kept by a process that sleeps.
+/// A namespace that forwards, kept by a process that ends with this one at the latest.
 struct Router(Child);
 
 impl Router {
     fn new() -> Result<Router, String> {
-        let child = Command::new("unshare").args(["-n", "sleep", "600"]).spawn();
+        let child = Command::new("unshare")
+            .args(["-n", "cat"])
+            .stdin(Stdio::piped())
+            .spawn();
         let router = Router(child.map_err(|e| format!("unshare: {e}"))?);
         let pid = router.0.id();
         let ours = fs::read_link("/proc/thread-self/ns/net").unwrap();
