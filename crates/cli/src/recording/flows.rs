@@ -4,13 +4,15 @@
 mod tests;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use handfast::wire::tcp::{TcpFlags, TcpHeader};
 use handfast::wire::{
     Direction, Fate, IpHeader, Observation, Observer, Protocol, SendReason, SeqNumber,
 };
+use handfast_base::Instant;
 
 /// Connections that are counted apart; what further ones do is counted together.
 const MOST_FLOWS: usize = 65_536;
@@ -32,15 +34,44 @@ struct Inner {
     packets: u64,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Flow {
     counts: FlowCounts,
+    /// When its first and its newest segment were sent.
+    began: Instant,
+    newest: Instant,
+    /// Whether we and the other end have sent FIN.
+    fins: [bool; 2],
+    /// Who sent RST first.
+    reset: Option<Direction>,
     /// The initial sequence number that the opener's SYN named, and who opened.
     opened: Option<(Direction, SeqNumber)>,
-    /// It has seen FIN or RST.
-    ended: bool,
     /// SND.NXT at its highest: of what we sent, of what we received.
     next: [Option<SeqNumber>; 2],
+}
+
+/// A connection by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowAccount {
+    /// The end beyond the link, and ours.
+    pub ends: (SocketAddr, SocketAddr),
+    /// What happened to its segments.
+    pub counts: FlowCounts,
+    /// When its first segment was sent.
+    pub began: Instant,
+    /// From its first segment to its newest.
+    pub lasted: Duration,
+    /// How it has ended, if so: both ends sent FIN, or who sent RST.
+    pub end: Option<FlowEnd>,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowEnd {
+    /// Both ends sent FIN.
+    Closed,
+    /// An end sent RST: we, or the one beyond the link.
+    Reset(Direction),
 }
 
 /// What happened to the segments of a connection.
@@ -59,6 +90,8 @@ pub struct FlowCounts {
 pub struct SegmentCounts {
     /// All of them; the extra copies that a link makes are not counted.
     pub segments: u64,
+    /// Octets of text, each counted once.
+    pub octets: u64,
     /// Those that repeated octets, a SYN or a FIN.
     pub retransmissions: u64,
     /// Those that the link lost.
@@ -85,6 +118,16 @@ impl Flows {
         let inner = self.lock();
         let flows = inner.flows.get(&(other, ours))?;
         flows.get(nth).map(|flow| flow.counts)
+    }
+
+    /// The connections whose near end is one of `ours`, in the order in which they began.
+    pub fn with_ends(&self, ours: impl Fn(IpAddr) -> bool) -> Vec<FlowAccount> {
+        let inner = self.lock();
+        let near = inner.flows.iter().filter(|(ends, _)| ours(ends.1.ip()));
+        let each = near.flat_map(|(ends, flows)| flows.iter().map(|flow| flow.account(*ends)));
+        let mut all: Vec<FlowAccount> = each.collect();
+        all.sort_by_key(|flow| flow.began);
+        all
     }
 
     /// All connections together.
@@ -129,7 +172,8 @@ impl Inner {
         };
         if is_new && self.count < MOST_FLOWS {
             self.count += 1;
-            self.flows.entry(ends).or_default().push(Flow::default());
+            let flows = self.flows.entry(ends).or_default();
+            flows.push(Flow::new(seen.at));
         }
         match self.newest(ends) {
             Some(flow) => flow.segment(seen, &header, len),
@@ -145,45 +189,75 @@ impl Inner {
 }
 
 impl Flow {
-    fn is_reopened_by(&self, direction: Direction, header: &TcpHeader) -> bool {
-        is_syn(header) && self.ended && self.opened != Some((direction, header.seq))
+    fn new(began: Instant) -> Flow {
+        Flow {
+            counts: FlowCounts::default(),
+            began,
+            newest: began,
+            fins: [false; 2],
+            reset: None,
+            opened: None,
+            next: [None; 2],
+        }
     }
 
-    fn segment(&mut self, seen: &Observation<'_>, header: &TcpHeader, len: u32) {
+    fn account(&self, ends: Ends) -> FlowAccount {
+        let closed = (self.fins == [true; 2]).then_some(FlowEnd::Closed);
+        FlowAccount {
+            ends,
+            counts: self.counts,
+            began: self.began,
+            lasted: self.newest.since(self.began),
+            end: closed.or(self.reset.map(FlowEnd::Reset)),
+        }
+    }
+
+    fn is_reopened_by(&self, direction: Direction, header: &TcpHeader) -> bool {
+        let ended = self.reset.is_some() || self.fins.contains(&true);
+        is_syn(header) && ended && self.opened != Some((direction, header.seq))
+    }
+
+    fn segment(&mut self, seen: &Observation<'_>, header: &TcpHeader, text: u32) {
+        let way = seen.direction as usize;
+        let has = |flag| header.flags.contains(flag);
         if is_syn(header) {
             self.opened.get_or_insert((seen.direction, header.seq));
         }
-        self.ended |= header.flags.intersects(TcpFlags::FIN | TcpFlags::RST);
-        let control = [TcpFlags::SYN, TcpFlags::FIN].map(|flag| header.flags.contains(flag));
-        let len = len + control.map(u32::from).iter().sum::<u32>();
-        let is_reset = header.flags.contains(TcpFlags::RST);
-        let next = &mut self.next[seen.direction as usize];
-        let told = match (len > 0 && !is_reset, *next) {
-            (false, _) => false,
-            (true, None) => {
-                *next = Some(header.seq + len);
-                false
-            }
-            (true, Some(before)) => {
-                *next = Some(before.later(header.seq + len));
-                header.seq.before(before)
-            }
+        self.newest = self.newest.max(seen.at);
+        self.fins[way] |= has(TcpFlags::FIN);
+        if has(TcpFlags::RST) {
+            self.reset.get_or_insert(seen.direction);
+        }
+        let len = text + u32::from(has(TcpFlags::SYN)) + u32::from(has(TcpFlags::FIN));
+        let end = header.seq + len;
+        let (advance, told) = match (len > 0 && !has(TcpFlags::RST), self.next[way]) {
+            (false, _) => (0, false),
+            (true, None) => (len, false),
+            (true, Some(next)) => (end.distance(next).max(0) as u32, header.seq.before(next)),
         };
+        if advance > 0 {
+            self.next[way] = Some(end);
+        }
         // Ours says itself why it is sent; what the other end sends, its number tells.
         let repeats = match seen.direction {
             Direction::Sent => seen.packet.reason.is_retransmission(),
             Direction::Received => told,
         };
         self.counts.count(seen, repeats);
+        self.counts.of(seen.direction).octets += u64::from(advance.min(text));
     }
 }
 
 impl FlowCounts {
-    fn count(&mut self, seen: &Observation<'_>, repeats: bool) {
-        let of = match seen.direction {
+    fn of(&mut self, direction: Direction) -> &mut SegmentCounts {
+        match direction {
             Direction::Sent => &mut self.sent,
             Direction::Received => &mut self.received,
-        };
+        }
+    }
+
+    fn count(&mut self, seen: &Observation<'_>, repeats: bool) {
+        let of = self.of(seen.direction);
         of.segments += 1;
         of.retransmissions += u64::from(repeats);
         of.lost += u64::from(matches!(seen.fate, Fate::Lost(_)));
@@ -200,6 +274,7 @@ impl FlowCounts {
     fn plus(self, other: FlowCounts) -> FlowCounts {
         let segments = |a: SegmentCounts, b: SegmentCounts| SegmentCounts {
             segments: a.segments + b.segments,
+            octets: a.octets + b.octets,
             retransmissions: a.retransmissions + b.retransmissions,
             lost: a.lost + b.lost,
             corrupted: a.corrupted + b.corrupted,

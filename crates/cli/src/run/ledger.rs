@@ -195,6 +195,14 @@ impl Inner {
     }
 }
 
+impl Account {
+    /// Adds a connection that nobody told the ledger of.
+    pub fn add(&mut self, line: ConnectionLine) {
+        self.totals.add(&line);
+        self.connections.push(line);
+    }
+}
+
 impl Totals {
     fn add(&mut self, line: &ConnectionLine) {
         match line.end {

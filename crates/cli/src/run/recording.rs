@@ -2,7 +2,7 @@
 //! nothing.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use handfast::stack::TraceEvent;
@@ -17,7 +17,7 @@ use handfast_trace::ladder::{Ladder, LadderOptions};
 use super::arguments::MetricsTo;
 use super::options::{Options, ReportOptions};
 use super::output_file::OutputFile;
-use crate::recording::flows::{FlowCounts, Flows};
+use crate::recording::flows::{FlowAccount, FlowCounts, Flows};
 use crate::recording::{self, Reason};
 
 /// What is seen of a run.
@@ -152,6 +152,12 @@ impl Recording {
     /// The counts of all connections together, where they are counted.
     pub fn flow_total(&self) -> Option<FlowCounts> {
         self.flows.as_ref().map(Flows::total)
+    }
+
+    /// The connections to these addresses of ours, where connections are counted.
+    pub fn flows_to(&self, ours: impl Fn(IpAddr) -> bool) -> Vec<FlowAccount> {
+        let flows = self.flows.as_ref();
+        flows.map_or_else(Vec::new, |flows| flows.with_ends(ours))
     }
 
     /// Why our stack threw packets away, as far as that was recorded.

@@ -61,10 +61,14 @@ pub fn conclude(
     terminal: &mut Terminal,
 ) -> Vec<String> {
     let outputs = recording.take_outputs();
+    let mut account = ledger.account();
+    for line in connections::to_services(&recording) {
+        account.add(line);
+    }
     let summary = Summary {
         options,
         outcome,
-        account: ledger.account(),
+        account,
         recording: &recording,
         stack,
     };
@@ -116,7 +120,7 @@ impl Summary<'_> {
         let totals = &self.account.totals;
         let lasted = words::duration(self.outcome.lasted);
         let carried = match totals.connections {
-            0 if totals.udp_flows == 0 => "no connections".to_owned(),
+            0 if totals.udp_flows == 0 => "no outside connections".to_owned(),
             n => format!(
                 "{}, {} up, {} down",
                 words::count(n, "connection"),

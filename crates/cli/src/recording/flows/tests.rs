@@ -115,6 +115,7 @@ fn what_the_other_end_repeats_is_told_by_its_numbers() {
     );
     let wanted = SegmentCounts {
         segments: 10,
+        octets: 300,
         retransmissions: 3,
         lost: 2,
         corrupted: 0,
@@ -202,4 +203,43 @@ fn what_is_no_whole_tcp_segment_is_only_a_packet() {
     }
     assert_eq!(wire.flows.packets(), 4);
     assert_eq!(wire.flows.total(), FlowCounts::default());
+}
+
+#[test]
+fn a_connection_tells_how_long_it_was_and_how_it_ended() {
+    let mut wire = Wire::new();
+    wire.up(TcpFlags::SYN, 0, 0, PASSED);
+    let account = |wire: &Wire| wire.flows.with_ends(|ip| ip == wire.ours.ip())[0];
+    assert_eq!(account(&wire).end, None);
+    let at = Instant::from_millis(7);
+    let fin = TcpFlags::ACK | TcpFlags::FIN;
+    for direction in [Direction::Received, Direction::Sent] {
+        let (from, to) = match direction {
+            Direction::Received => (wire.program, wire.ours),
+            Direction::Sent => (wire.ours, wire.program),
+        };
+        let packet = packet(from, to, fin, 1, 40);
+        wire.flows.on_packet(Observation {
+            at,
+            arrival: None,
+            direction,
+            fate: PASSED,
+            packet: &packet,
+        });
+    }
+    let closed = account(&wire);
+    assert_eq!(
+        (closed.lasted, closed.end),
+        (Duration::from_millis(7), Some(FlowEnd::Closed))
+    );
+    assert_eq!(
+        (closed.counts.received.octets, closed.counts.sent.octets),
+        (40, 40)
+    );
+    wire.up(TcpFlags::SYN, 99_000, 0, PASSED);
+    wire.up(TcpFlags::RST, 99_001, 0, PASSED);
+    let all = wire.flows.with_ends(|_| true);
+    let reset = FlowEnd::Reset(Direction::Received);
+    assert_eq!((all.len(), all[1].end), (2, Some(reset)), "{all:?}");
+    assert!(wire.flows.with_ends(|_| false).is_empty());
 }

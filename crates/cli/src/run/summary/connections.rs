@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use handfast::wire::Direction;
+
 use super::{Summary, words};
-use crate::recording::flows::FlowCounts;
+use crate::recording::flows::{FlowAccount, FlowCounts, FlowEnd};
 use crate::run::addresses;
 use crate::run::ledger::{ConnectionLine, Ending, Opened};
+use crate::run::recording::Recording;
 use crate::size;
 use crate::terminal::{Detail, Ink, Terminal};
 
@@ -184,6 +187,29 @@ fn destination(line: &ConnectionLine, width: usize) -> String {
     let taken = before.len() + after.len();
     let host = words::fitted(&host, width.saturating_sub(taken).max(8));
     format!("{before}{host}{after}")
+}
+
+/// The connections to our own services, which no relay knows of: as far as packets were looked at.
+pub(super) fn to_services(recording: &Recording) -> Vec<ConnectionLine> {
+    let flows = recording.flows_to(|ip| addresses::name(ip) == Some(addresses::GATEWAY_NAME));
+    let line = |flow: FlowAccount| ConnectionLine {
+        opened: Opened::ByProgram,
+        program: flow.ends.0,
+        destination: flow.ends.1,
+        name: None,
+        octets_up: flow.counts.received.octets,
+        octets_down: flow.counts.sent.octets,
+        answered: None,
+        lasted: flow.lasted,
+        info: None,
+        end: match flow.end {
+            Some(FlowEnd::Closed) => Ending::Closed,
+            Some(FlowEnd::Reset(Direction::Received)) => Ending::ProgramReset,
+            Some(FlowEnd::Reset(Direction::Sent)) => Ending::DestinationReset,
+            None => Ending::Open,
+        },
+    };
+    flows.into_iter().map(line).collect()
 }
 
 /// How it ended, in a few words.

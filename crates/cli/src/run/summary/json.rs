@@ -54,8 +54,8 @@ impl Summary<'_> {
             "tcp": {
                 "connections": connections.collect::<Vec<_>>(),
                 "left_out": self.account.left_out,
-                "relayed": totals.connections,
-                "refused": totals.refused,
+                "opened": totals.connections,
+                "failed": totals.refused,
                 "broken": totals.broken,
                 "octets_up": totals.octets_up,
                 "octets_down": totals.octets_down,
@@ -149,8 +149,8 @@ fn connection(line: &ConnectionLine, flow: Option<&FlowCounts>) -> Value {
         Ending::Closed => ("closed", None),
         Ending::ProgramReset => ("program_reset", None),
         Ending::DestinationReset => ("destination_reset", None),
-        Ending::Refused(why) => ("refused", Some(why)),
-        Ending::Failed(why) => ("failed", Some(why)),
+        Ending::Refused(why) => ("not_opened", Some(why)),
+        Ending::Failed(why) => ("broken_off", Some(why)),
         Ending::Open => ("open", None),
     };
     json!({
@@ -183,6 +183,7 @@ fn connection(line: &ConnectionLine, flow: Option<&FlowCounts>) -> Value {
 fn segments(of: &SegmentCounts) -> Value {
     json!({
         "sent": of.segments,
+        "octets": of.octets,
         "retransmissions": of.retransmissions,
         "lost": of.lost,
         "corrupted": of.corrupted,
