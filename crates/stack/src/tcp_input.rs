@@ -97,18 +97,27 @@ impl Stack {
             return Err(Discard::TcpNoConnection);
         };
         let text = self.segment.payload.len() as usize;
-        let mut refused = false;
+        let (mut refused, mut is_short) = (false, false);
         if text > 0 && self.budget.is_tight(text) {
             // The reserve is for text that lets the application proceed.
             let in_order = socket.connection.rcv_nxt() == self.segment.header.seq;
-            if !in_order || self.budget.is_exceeded(text) {
-                refused = true;
-                self.segment.payload.clear();
+            let room = match (in_order, self.budget.is_exceeded(text)) {
+                (false, _) => 0,
+                (true, false) => text,
+                (true, true) => self.budget.share_left(socket.connection.memory()),
+            };
+            if room < text {
+                self.segment.payload.truncate(room as u32);
                 self.segment.header.flags -= TcpFlags::FIN | TcpFlags::PSH | TcpFlags::URG;
                 self.metrics.tcp.memory_refusals += 1;
             }
+            refused = room == 0;
+            is_short = in_order && room < text;
         }
         let disposition = socket.connection.segment_arrives(&mut self.segment, now);
+        if is_short {
+            socket.connection.refuse_text();
+        }
         let id = SocketId {
             kind: SocketKind::Tcp,
             index,

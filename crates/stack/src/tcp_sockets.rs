@@ -81,10 +81,13 @@ impl TcpSocket {
         budget: &mut Budget,
         ready: &mut VecDeque<SocketId>,
     ) {
-        let held = self.connection.memory() + CONNECTION_COST;
-        budget.settle(&mut self.charged, held);
+        let held = self.connection.memory();
+        budget.settle(&mut self.charged, held + CONNECTION_COST);
         if self.holder == Holder::Application {
-            let happened = self.connection.poll_readiness();
+            let mut happened = self.connection.poll_readiness();
+            if self.starved && budget.share_left(held) > 0 {
+                happened |= Readiness::WRITABLE;
+            }
             if !happened.is_empty() {
                 if self.events.is_empty() {
                     ready.push_back(id);
@@ -127,6 +130,7 @@ impl Stack {
     pub(crate) fn insert_connection(&mut self, socket: TcpSocket, replaces: Option<Owner>) -> u32 {
         let (tag, port) = (socket.tag, socket.tuple.local_port());
         let index = self.table.connections.insert(socket);
+        self.budget.join();
         let owner = Owner::Connection(index);
         match replaces {
             Some(old) => _ = self.table.demux.replace(tag, old, owner),
@@ -263,6 +267,7 @@ impl Stack {
             self.wheel
                 .cancel(&mut socket.timer, CONNECTION_TIMER | u64::from(index));
             self.budget.refund(socket.charged as usize);
+            self.budget.leave();
         }
     }
 

@@ -366,8 +366,8 @@ impl Connection {
         tcb.ssthresh = w.ssthresh.max(2 * mss);
     }
 
-    /// Octets the application may still queue.
-    pub(crate) fn send_room(&self) -> u32 {
+    /// Octets the application may still queue, as far as the send buffer goes.
+    pub fn send_room(&self) -> u32 {
         let held = self.active.as_deref().map_or(0, |a| a.send.len());
         self.config.send_capacity().saturating_sub(held)
     }

@@ -95,7 +95,10 @@ pub(crate) fn poll_transmit(c: &mut Connection, now: Instant, out: &mut SegmentS
 /// that is not old.
 #[inline]
 fn is_predicted(c: &Connection, seg: &Segment) -> bool {
-    const OTHERWISE: Flags = Flags::FIN_SEEN.union(Flags::READ_SHUT).union(Flags::ORPHAN);
+    const OTHERWISE: Flags = Flags::FIN_SEEN
+        .union(Flags::READ_SHUT)
+        .union(Flags::ORPHAN)
+        .union(Flags::SHUT);
     let (t, h) = (&c.tcb, &seg.header);
     let negotiated = t.flags.contains(Flags::TIMESTAMPS);
     t.state == State::Established

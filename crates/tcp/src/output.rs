@@ -357,8 +357,13 @@ fn write_ack(c: &mut Connection, now: Instant, out: &mut SegmentSlot, reason: Se
 #[inline]
 pub(crate) fn acknowledge(c: &mut Connection, now: Instant, out: &mut SegmentSlot) {
     out.header.ack = c.tcb.rcv_nxt;
-    let own_mss = mss::announced(c);
-    out.header.window = window::receive::select(&mut c.tcb, &c.config, own_mss);
+    out.header.window = match c.tcb.flags.contains(Flags::SHUT) {
+        true => 0,
+        false => {
+            let own_mss = mss::announced(c);
+            window::receive::select(&mut c.tcb, &c.config, own_mss)
+        }
+    };
     timestamps::stamp(&c.tcb, &mut out.header, now);
     ack::delayed_ack::sent(c);
 }

@@ -127,5 +127,7 @@ bitflags::bitflags! {
         const WAS_ESTABLISHED = 1 << 19;
         /// R1 was reached, and the application told (SHLD-9).
         const R1_TOLD = 1 << 20;
+        /// There was no memory for text: the window is told as zero, whatever was offered.
+        const SHUT = 1 << 21;
     }
 }

@@ -87,8 +87,21 @@ impl Connection {
         {
             t.flags -= Flags::RECEIVE_URGENT;
         }
-        if window::receive::is_update_due(self) {
+        let is_shut = self.tcb.flags.contains(Flags::SHUT);
+        self.tcb.flags -= Flags::SHUT;
+        if is_shut || window::receive::is_update_due(self) {
             self.tcb.flags |= Flags::ACK_NOW | Flags::WINDOW_UPDATE;
+        }
+    }
+
+    /// Text that was in order has been thrown away for want of memory: the peer is told of a zero
+    /// window at once, so that it probes (RFC 9293, section 3.8.6.1) and does not take us for dead.
+    /// The window is open again when text has been taken, or the application has made room. This
+    /// takes back what was offered, which a receiver should not do (SHLD-14) and every sender has to
+    /// bear (MUST-34).
+    pub fn refuse_text(&mut self) {
+        if self.tcb.state.may_receive() {
+            self.tcb.flags |= Flags::SHUT | Flags::ACK_NOW;
         }
     }
 

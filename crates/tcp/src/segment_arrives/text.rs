@@ -106,6 +106,7 @@ fn accept(c: &mut Connection, text: &mut Payload) -> u32 {
     cut_to_fin(&c.tcb, text, c.tcb.rcv_nxt);
     let len = text.len();
     c.tcb.rcv_nxt += len;
+    c.tcb.flags -= Flags::SHUT;
     if c.tcb.flags.contains(Flags::READ_SHUT) {
         // Acknowledged and thrown away; the window stays open.
         text.clear();

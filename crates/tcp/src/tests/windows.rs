@@ -45,6 +45,33 @@ fn the_offered_right_edge_never_moves_left_not_even_by_scale_rounding() {
     }
 }
 
+/// A peer that hears nothing takes us for dead; one that hears of a shut window probes it.
+#[test]
+fn text_without_memory_is_answered_with_a_shut_window_until_there_is_room() {
+    let mut b = Bench::established(prompt(), "");
+    b.arrive("ACK len=1000");
+    let open = edge(&b);
+    b.c.refuse_text();
+    b.drain();
+    assert_eq!((edge(&b), b.last().header.window), (1000, 0));
+    // The probe finds memory: the window is what it was.
+    b.arrive("ACK seq=1000 len=1");
+    assert!(edge(&b) >= open, "{} < {open}", edge(&b));
+    b.c.refuse_text();
+    b.drain();
+    assert_eq!(b.last().header.window, 0);
+    // Or the application makes room, and the peer hears of it at once.
+    assert_eq!(b.read().len(), 1001);
+    b.drain();
+    assert_eq!(b.last().reason, SendReason::WindowUpdate);
+    assert!(edge(&b) >= open);
+    // Whoever has closed refuses nothing: there is nothing to come.
+    b.arrive("FIN,ACK seq=1001");
+    b.sent();
+    b.c.refuse_text();
+    b.expect("");
+}
+
 /// Less memory takes back nothing that was promised.
 #[test]
 fn a_smaller_receive_buffer_is_reached_by_what_arrives() {
