@@ -195,8 +195,8 @@ impl Socket {
         wanted: Readiness,
     ) -> Poll<io::Result<Readiness>> {
         let id = self.id;
-        self.net.engine().look(|core, _| {
-            let Some(c) = core.stack.tcp(id) else {
+        self.net.engine().look(|core, now| {
+            let Some(mut c) = core.stack.tcp_mut(id, now) else {
                 return Poll::Ready(Err(error::gone()));
             };
             let ready = c.readiness();
@@ -209,6 +209,27 @@ impl Socket {
                 }
             }
             Poll::Pending
+        })
+    }
+
+    /// How much a write would take; pending while that is nothing.
+    pub(crate) fn poll_send_room(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let id = self.id;
+        self.net.engine().look(|core, now| {
+            let Some(mut c) = core.stack.tcp_mut(id, now) else {
+                return Poll::Ready(Err(error::gone()));
+            };
+            match (c.readiness().contains(Readiness::WRITABLE), c.send_room()) {
+                (true, room) if c.get().is_some_and(|c| c.state().may_send()) => {
+                    Poll::Ready(Ok(room))
+                }
+                // The write itself tells why.
+                (true, _) => Poll::Ready(Ok(usize::MAX)),
+                (false, _) => {
+                    core.wait(id, Interest::Write, cx.waker());
+                    Poll::Pending
+                }
+            }
         })
     }
 

@@ -145,6 +145,15 @@ impl TcpStream {
         self.0.poll_send(cx, data)
     }
 
+    /// How many octets a write would take now, for who wants to hold no more than that; pending
+    /// while there is no room. When a write would fail there is room for it to do so.
+    ///
+    /// # Errors
+    /// `NotConnected` when the socket is gone.
+    pub fn poll_send_room(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.0.poll_send_room(cx)
+    }
+
     /// Waits until all that was queued has been acknowledged.
     ///
     /// # Errors

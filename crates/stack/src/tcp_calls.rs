@@ -182,11 +182,45 @@ impl TcpMut<'_> {
         data: &mut Bytes,
         send: impl FnOnce(&mut Connection, &mut Bytes) -> Result<usize, SendError>,
     ) -> Result<usize, SendError> {
-        let room = self.stack.budget.room();
-        if room < data.len() {
+        if self.stack.budget.room() < data.len() {
+            let room = self.memory_room().min(data.len());
             return self.send_some(data, room, send);
         }
         self.with(SendError::Dead(None), |c| send(c, data))
+    }
+
+    /// Octets that [`send`](TcpMut::send) would take now. When there are none,
+    /// [`Readiness::WRITABLE`] comes when there is room.
+    pub fn send_room(&mut self) -> usize {
+        let room = self.get().map_or(0, |c| c.0.connection.send_room()) as usize;
+        if room > self.stack.budget.room() {
+            let memory = self.memory_room();
+            if memory == 0 {
+                self.stack.starve(self.index);
+            }
+            return room.min(memory);
+        }
+        room
+    }
+
+    /// What it is ready for now: as [`TcpRef::readiness`], but not writable while the stack has no
+    /// memory for what would be written.
+    pub fn readiness(&mut self) -> Readiness {
+        let Some(c) = self.get() else {
+            return Readiness::empty();
+        };
+        let (ready, may_send) = (c.readiness(), c.state().may_send());
+        match may_send && ready.contains(Readiness::WRITABLE) && self.send_room() == 0 {
+            true => ready - Readiness::WRITABLE,
+            false => ready,
+        }
+    }
+
+    /// Octets for which the stack has memory.
+    fn memory_room(&self) -> usize {
+        let budget = &self.stack.budget;
+        let held = self.get().map_or(0, |c| c.0.connection.memory());
+        budget.room().max(budget.share_left(held))
     }
 
     /// There is less memory than data.

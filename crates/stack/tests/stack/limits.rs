@@ -1,4 +1,4 @@
-use crate::harness::{FAMILIES, Pair, Side, forge, read};
+use crate::harness::{FAMILIES, Family, Pair, Side, forge, read};
 use bytes::Bytes;
 use handfast_base::Duration;
 use handfast_stack::{ConnectError, ConnectOptions, ListenOptions, SocketId, StackConfig};
@@ -94,6 +94,9 @@ fn out_of_memory_nothing_new_begins_and_what_lives_goes_on() {
             .send(&mut left)
             .unwrap();
         assert_eq!(none, 0);
+        let mut c = net.a.stack.tcp_mut(client, net.now).unwrap();
+        assert_eq!(c.send_room(), 0);
+        assert!(!c.readiness().contains(Readiness::WRITABLE), "nobody spins");
         let remote = net.b.at(80);
         let refused = net
             .a
@@ -173,6 +176,74 @@ fn a_reader_who_sleeps_cannot_fill_the_memory() {
             net.run_for(Duration::from_millis(50));
         }
         assert_eq!(got, data.len(), "refused segments come again");
+    }
+}
+
+/// Connections of a multitude; one side is short of memory, and nobody reads but the last.
+fn one_moves_among_sleepers(family: Family, short: Side) {
+    const MEMORY: usize = 1 << 20;
+    const ALL: usize = 3_000_000;
+    let config = StackConfig {
+        memory: MEMORY,
+        ..StackConfig::default()
+    };
+    let mut net = Pair::new(family);
+    let scarce = Pair::with(family, config, Default::default());
+    match short {
+        Side::A => net.a = scarce.a,
+        Side::B => net.b = scarce.b,
+    }
+    let listener = net.b.listen(80);
+    let pairs: Vec<_> = (0..40).map(|_| net.connect_to(listener, 80)).collect();
+    let data: Vec<u8> = (0..ALL).map(|n| (n * 7) as u8).collect();
+    let mut left = vec![Bytes::from(data.clone()); pairs.len()];
+    let (_, reader) = *pairs.last().unwrap();
+    let mut got = Vec::new();
+    for round in 0..40_000 {
+        for ((client, server), left) in pairs.iter().zip(&mut left) {
+            if left.is_empty() && *server != reader {
+                *left = Bytes::from(data.clone());
+            }
+            net.a
+                .stack
+                .tcp_mut(*client, net.now)
+                .unwrap()
+                .send(left)
+                .unwrap();
+        }
+        net.run_for(Duration::from_millis(20));
+        let scarce = match short {
+            Side::A => net.a.stack.usage(),
+            Side::B => net.b.stack.usage(),
+        };
+        assert!(scarce.memory <= MEMORY, "{scarce:?}");
+        if round < 3000 {
+            continue;
+        }
+        assert!(
+            round > 3000 || scarce.memory >= MEMORY / 8 * 7,
+            "{scarce:?}"
+        );
+        got.extend(read(&mut net.b, reader, net.now));
+        if got.len() == ALL {
+            break;
+        }
+    }
+    assert_eq!(got.len(), ALL, "short is {short:?}");
+    assert!(got == data);
+}
+
+#[test]
+fn a_connection_that_is_read_moves_among_those_that_fill_the_senders_memory() {
+    for family in FAMILIES {
+        one_moves_among_sleepers(family, Side::A);
+    }
+}
+
+#[test]
+fn a_connection_that_is_read_moves_among_those_that_fill_the_receivers_memory() {
+    for family in FAMILIES {
+        one_moves_among_sleepers(family, Side::B);
     }
 }
 
