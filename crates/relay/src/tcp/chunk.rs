@@ -44,6 +44,11 @@ impl Chunks {
         }
     }
 
+    /// The size of the chunk that holds `octets`.
+    pub(crate) fn size_for(octets: usize) -> usize {
+        octets.next_power_of_two().clamp(SIZE.0, SIZE.1)
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -253,14 +253,24 @@ impl<'a> Pump<'a> {
                 return Poll::Pending;
             }
             ready!(self.host.poll_read_ready(cx)).map_err(Broken::Destination)?;
-            let mut chunk = self.chunks.take(down.size);
-            match self.host.try_read(chunk.memory()) {
+            // What the program does not take stays with the host's kernel.
+            let room = match self.ours.poll_send_room(cx) {
+                Poll::Ready(room) => room.map_err(Broken::Program)?,
+                Poll::Pending if self.host_broken => return Poll::Ready(Err(self.reset())),
+                Poll::Pending => return Poll::Pending,
+            };
+            let most = down.size.min(room);
+            let mut chunk = self.chunks.take(Chunks::size_for(most));
+            let memory = &mut chunk.memory()[..most];
+            match self.host.try_read(memory) {
                 Ok(0) if self.host_broken => return Poll::Ready(Err(self.reset())),
                 Ok(0) => down.stage = Stage::Ended,
-                Ok(len) if len < down.size / 4 => {
+                Ok(len) if len < memory.len().max(SIZE.0) / 4 => {
                     // A little would pin all of the memory: it is copied.
-                    down.chunk = Bytes::copy_from_slice(&chunk.memory()[..len]);
-                    down.size = (down.size / 2).max(SIZE.0);
+                    down.chunk = Bytes::copy_from_slice(&memory[..len]);
+                    if len < most {
+                        down.size = (down.size / 2).max(SIZE.0);
+                    }
                 }
                 Ok(len) => {
                     down.chunk = chunk.filled(len);
