@@ -14,6 +14,7 @@ mod policy;
 mod publish;
 mod relay;
 mod rule;
+mod substitutes;
 mod tcp;
 pub mod udp;
 

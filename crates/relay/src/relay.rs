@@ -2,15 +2,15 @@
 
 use crate::dns::Names;
 use crate::ping;
+use crate::substitutes::Substitutes;
 use crate::tcp::{Chunks, Tcp, listen_published};
 use crate::udp::{self, Nat};
 use crate::{Denial, Verdict};
 use crate::{Limits, Outbound, Policy, Publish, RelayEvent, RelayObserver, Transport};
 use handfast::{Config, Net};
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -36,17 +36,6 @@ pub struct Relay {
     shared: Arc<Shared>,
 }
 
-/// As whom the program sees the loopback of the host.
-const LOOPBACK: (Ipv4Addr, Ipv6Addr) = (
-    Ipv4Addr::new(10, 77, 0, 254),
-    Ipv6Addr::new(0xfd68, 0x616e, 0x6466, 1, 0, 0, 0, 0xfe),
-);
-/// The program's addresses, unless others are told.
-const PROGRAM: (Ipv4Addr, Ipv6Addr) = (
-    Ipv4Addr::new(10, 77, 0, 2),
-    Ipv6Addr::new(0xfd68, 0x616e, 0x6466, 1, 0, 0, 0, 2),
-);
-
 /// Settings of a [`Relay`] to be.
 #[must_use = "nothing is relayed before `start`"]
 pub struct RelayBuilder {
@@ -64,7 +53,7 @@ pub(crate) struct Shared {
     names: Option<Arc<Names>>,
     /// The addresses of the program, to which published ports lead.
     pub(crate) program: Vec<IpAddr>,
-    substitutes: HashMap<IpAddr, IpAddr>,
+    pub(crate) substitutes: Substitutes,
     observer: Option<Arc<dyn RelayObserver>>,
     /// Memory for what is read from the host's sockets.
     pub(crate) chunks: Arc<Chunks>,
@@ -85,8 +74,8 @@ impl Relay {
                 limits: Limits::default(),
                 config: None,
                 names: None,
-                program: vec![PROGRAM.0.into(), PROGRAM.1.into()],
-                substitutes: HashMap::new(),
+                program: Vec::new(),
+                substitutes: Substitutes::default(),
                 observer: None,
                 chunks: Arc::default(),
                 draining: watch::Sender::new(false),
@@ -140,8 +129,8 @@ impl RelayBuilder {
         self
     }
 
-    /// What the program addresses as `inside` is `outside` to the host. The policy looks at
-    /// `outside`.
+    /// What the program addresses as `inside` is `outside` to the host, and the other way round for
+    /// who comes to a published port. The policy looks at `outside`.
     pub fn substitute(mut self, inside: IpAddr, outside: IpAddr) -> RelayBuilder {
         self.shared.substitutes.insert(inside, outside);
         self
@@ -159,8 +148,7 @@ impl RelayBuilder {
         self
     }
 
-    /// The addresses of the program, to which published ports lead. By default 10.77.0.2 and
-    /// fd68:616e:6466:1::2.
+    /// The addresses of the program, to which published ports lead.
     pub fn program(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> RelayBuilder {
         self.shared.program = addresses.into_iter().collect();
         self
@@ -188,13 +176,18 @@ impl RelayBuilder {
     ///
     /// # Errors
     /// `AddrInUse` when another listener takes every connection of the stack; what keeps a
-    /// published port from being listened to.
+    /// published port from being listened to; `InvalidInput` when there is one, and no address of
+    /// the program to lead it to.
     pub async fn start(self) -> io::Result<Relay> {
         let RelayBuilder {
             net,
             shared,
             publish,
         } = self;
+        if let (Some(publish), true) = (publish.first(), shared.program.is_empty()) {
+            let said = format!("{publish} leads nowhere: no address of the program is known");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, said));
+        }
         let shared = Arc::new(shared);
         let tcp = Tcp::new(&net, &shared);
         let listener = tcp.listen()?;
@@ -225,17 +218,9 @@ impl RelayBuilder {
 }
 
 impl Shared {
-    /// Where the host finds what the program calls `destination`.
-    pub(crate) fn outside(&self, destination: SocketAddr) -> SocketAddr {
-        match self.substitutes.get(&destination.ip()) {
-            Some(&outside) => SocketAddr::new(outside, destination.port()),
-            None => destination,
-        }
-    }
-
     /// Where the host finds what the program calls `destination`, if it may be reached.
     pub(crate) fn admit(&self, destination: SocketAddr) -> Result<SocketAddr, Denial> {
-        let outside = self.outside(destination);
+        let outside = self.substitutes.outside(destination);
         match self
             .policy
             .decide(outside, &self.names_of(destination.ip()))
@@ -250,16 +235,6 @@ impl Shared {
         self.names
             .as_ref()
             .map_or(Vec::new(), |names| names.all(address))
-    }
-
-    /// As whom the program sees a peer of the host's.
-    pub(crate) fn seen_inside(&self, peer: SocketAddr) -> SocketAddr {
-        let address = match peer.ip().to_canonical() {
-            IpAddr::V4(v4) if v4.is_loopback() => LOOPBACK.0.into(),
-            IpAddr::V6(v6) if v6.is_loopback() => LOOPBACK.1.into(),
-            other => other,
-        };
-        SocketAddr::new(address, peer.port())
     }
 
     /// Tells the observer, if there is one.
@@ -308,7 +283,7 @@ fn datagrams(shared: &Arc<Shared>, publish: &[Publish]) -> udp::Config {
         report: Arc::new(move |flow| report.tell(|| RelayEvent::UdpFlowClosed(flow))),
         names: shared.names.clone(),
         published,
-        loopback_alias: vec![LOOPBACK.0.into(), LOOPBACK.1.into()],
+        loopback_alias: shared.substitutes.loopbacks(),
         ping: Some(ping),
         direct,
         ..udp::Config::default()

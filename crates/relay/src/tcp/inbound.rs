@@ -110,10 +110,10 @@ impl Tcp {
                 None => connector,
             }
         };
-        // The program's kernel takes nothing from its own addresses over the link.
         let address = peer.ip().to_canonical();
-        let may_be_peer =
-            address.is_ipv4() == target.is_ipv4() && !self.shared.program.contains(&address);
+        // The program's kernel takes nothing from its own addresses over the link.
+        let is_own = address.is_loopback() || self.shared.program.contains(&address);
+        let may_be_peer = address.is_ipv4() == target.is_ipv4() && !is_own;
         if !may_be_peer {
             return connector().connect(&self.net, target).await;
         }

@@ -94,7 +94,7 @@ impl Tcp {
             destination,
         });
         let refused = |why: Refusal| self.shared.tell(|| RelayEvent::TcpRefused { id, why });
-        let outside = self.shared.outside(destination);
+        let outside = self.shared.substitutes.outside(destination);
         // What is addressed to ourselves and finds no service is not for the host.
         let is_ours =
             outside == destination && self.net.with_stack(|stack, _| stack.owns(destination.ip()));

@@ -53,7 +53,7 @@ impl Tcp {
                     Ok((host, peer)) => {
                         let inbound = Inbound {
                             host,
-                            peer: self.shared.seen_inside(peer),
+                            peer: self.shared.substitutes.inside(peer),
                             targets: self.program_at(peer.ip(), port),
                             opened: Opened::Published,
                             door: None,

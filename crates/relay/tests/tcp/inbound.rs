@@ -1,13 +1,11 @@
 //! Connections from outside that lead to the program.
 
-use crate::world::{OUTSIDE, World, listen, soon};
+use crate::world::{OUTSIDE, PROGRAM, World, listen, soon};
 use handfast::{TcpListener, TcpStream};
 use handfast_relay::{End, Opened, Publish, RelayEvent};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-
-const PROGRAM: [&str; 2] = ["10.77.0.2", "fd68:616e:6466:1::2"];
 
 /// How a connection fails that is taken and then not wanted; it may be so at once.
 async fn reset_on_connect(socket: tokio::net::TcpSocket, at: SocketAddr) -> ErrorKind {

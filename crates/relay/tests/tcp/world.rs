@@ -16,6 +16,9 @@ pub(crate) const OUTSIDE: [(&str, &str); 2] = [
     ("fd68:616e:6466:1::fe", "::1"),
 ];
 
+/// The program's addresses.
+pub(crate) const PROGRAM: [&str; 2] = ["10.77.0.2", "fd68:616e:6466:1::2"];
+
 pub(crate) struct World {
     pub(crate) program: Host,
     pub(crate) gateway: Host,
@@ -115,6 +118,7 @@ impl World {
         policy.allow_host_loopback();
         let mut builder = Relay::builder(&gateway.net())
             .policy(policy)
+            .program(PROGRAM.map(|address| address.parse().unwrap()))
             .observer(events.clone());
         for (inside, outside) in OUTSIDE {
             builder = builder.substitute(inside.parse().unwrap(), outside.parse().unwrap());
