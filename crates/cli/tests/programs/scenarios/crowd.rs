@@ -38,29 +38,54 @@ fn echo() -> Service {
 }
 
 fn at_once(world: &World) {
+    const EACH: usize = 256 << 10;
     let _service = echo();
+    // Nothing of it is read for a while: 500 MB that somebody has to hold, or to hold back.
+    let _flood = Service::start(servers(19)[0], |mut connection: TcpStream| {
+        connection.write_all(&vec![b'f'; EACH])
+    });
     let script = format!(
         "{MANY_DESCRIPTORS}import asyncio\n\
          async def say(n, reader, writer, text):\n\
          \x20   writer.write(text)\n\
          \x20   got = await reader.readexactly(len(text))\n\
          \x20   assert got == text, (n, got, text)\n\
+         def connect(port): return asyncio.gather(\n\
+         \x20   *[asyncio.open_connection('{SERVER}', port, limit=4096) for _ in range(2000)])\n\
          async def main():\n\
-         \x20   all = await asyncio.gather(*[asyncio.open_connection('{SERVER}', 7) for _ in range(2000)])\n\
+         \x20   all = await connect(7)\n\
          \x20   for turn in range(3):\n\
          \x20       text = lambda n: b'%d %d;' % (turn, n) * 50\n\
          \x20       await asyncio.gather(*[say(n, *c, text(n)) for n, c in enumerate(all)])\n\
+         \x20   print('said', flush=True); input()\n\
          \x20   for reader, writer in all: writer.write_eof()\n\
          \x20   for reader, writer in all: assert await reader.read() == b''\n\
          \x20   for reader, writer in all: writer.close()\n\
-         asyncio.run(main())\n\
-         print('all')\n"
+         \x20   all = await connect(19)\n\
+         \x20   await asyncio.sleep(3)\n\
+         \x20   print('flooded', flush=True); input()\n\
+         \x20   for reader, writer in all: assert len(await reader.read()) == {EACH}\n\
+         \x20   print('all', flush=True); input()\n\
+         asyncio.run(main())\n"
     );
-    let run = world
-        .run(&["python3", "-c", &script])
-        .finish(Duration::from_secs(300));
-    eprintln!("2,000 connections at once: {:.2?}", run.took);
-    assert_eq!(run.good(), "all\n");
+    let run = world.run(&["python3", "-c", &script]).input(Stdio::piped());
+    let mut run = run.start();
+    let limit = Duration::from_secs(300);
+    let pid = run.pid();
+    let mut figures = Vec::new();
+    for moment in ["said", "flooded", "all"] {
+        run.expect(moment, limit);
+        figures.push(format!("{moment} {} MiB", resident(pid) >> 10));
+        run.type_in("\n");
+    }
+    let most = peak(pid) >> 10;
+    eprintln!(
+        "2,000 connections at once, memory: {}, at most {most} MiB",
+        figures.join(", ")
+    );
+    run.finish(limit).good();
+    // What waits for a program is bounded for all connections together.
+    assert!(most < 448, "{most} MiB");
 }
 
 /// Half of them are ended first by the program, half by the server.
@@ -161,8 +186,17 @@ fn descriptors(pid: u32) -> usize {
 
 /// Memory of the process, in KiB.
 fn resident(pid: u32) -> u64 {
+    memory(pid, "VmRSS:")
+}
+
+/// The most that [`resident`] has been.
+fn peak(pid: u32) -> u64 {
+    memory(pid, "VmHWM:")
+}
+
+fn memory(pid: u32, which: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(which));
     let number = line.and_then(|line| line.split_whitespace().next());
     number.unwrap().parse().unwrap()
 }

@@ -19,6 +19,8 @@ impl Service {
     {
         let address = address.into();
         let listener = TcpListener::bind(address).unwrap();
+        // Beyond 128 at once the kernel falls back on SYN cookies, and then on silence.
+        rustix::net::listen(&listener, 4096).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let serve = Arc::new(serve);
