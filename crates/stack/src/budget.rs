@@ -2,8 +2,8 @@
 ///
 /// The last eighth is kept for data that lets a connection proceed: new connections, new data to
 /// send and out-of-order data are refused before it is touched. One half of that is for what
-/// arrives in order; the other is split evenly, so that connections which nobody reads, and which
-/// hold all the rest, cannot stop one that moves.
+/// arrives in order; the other is split evenly, a quarter for either direction, so that connections
+/// which nobody reads, and which hold all the rest, cannot stop one that moves.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     limit: usize,
@@ -46,10 +46,11 @@ impl Budget {
         self.used.saturating_add(more) > self.limit - self.limit / 16
     }
 
-    /// Octets that a connection which holds `held` may still have, whatever all others do. None
-    /// once it has half of its share: what is doled out by the octet is sent by the octet.
+    /// Octets that a connection which holds `held` in a direction may still have there, whatever
+    /// all others do. None once it has half of its share: what is doled out by the octet is sent by
+    /// the octet.
     pub(crate) fn share_left(&self, held: usize) -> usize {
-        let share = self.limit / 16 / self.connections.max(1);
+        let share = self.limit / 32 / self.connections.max(1);
         match held <= share / 2 {
             true => share - held,
             false => 0,

@@ -219,7 +219,7 @@ impl TcpMut<'_> {
     /// Octets for which the stack has memory.
     fn memory_room(&self) -> usize {
         let budget = &self.stack.budget;
-        let held = self.get().map_or(0, |c| c.0.connection.memory());
+        let held = self.get().map_or(0, |c| c.0.connection.send_memory());
         budget.room().max(budget.share_left(held))
     }
 

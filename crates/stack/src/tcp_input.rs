@@ -104,7 +104,7 @@ impl Stack {
             let room = match (in_order, self.budget.is_exceeded(text)) {
                 (false, _) => 0,
                 (true, false) => text,
-                (true, true) => self.budget.share_left(socket.connection.memory()),
+                (true, true) => self.budget.share_left(socket.connection.receive_memory()),
             };
             if room < text {
                 self.segment.payload.truncate(room as u32);

@@ -332,9 +332,19 @@ impl Connection {
     /// Octets of payload held: queued to send, unread, and out of order.
     #[inline]
     pub fn memory(&self) -> usize {
-        self.active.as_deref().map_or(0, |a| {
-            (a.send.len() + a.receive.len() + a.assembler.charge()) as usize
-        })
+        self.send_memory() + self.receive_memory()
+    }
+
+    /// The part of [`memory`](Connection::memory) that the application has queued to be sent.
+    pub fn send_memory(&self) -> usize {
+        self.active.as_deref().map_or(0, |a| a.send.len() as usize)
+    }
+
+    /// The part of [`memory`](Connection::memory) that has arrived.
+    pub fn receive_memory(&self) -> usize {
+        self.active
+            .as_deref()
+            .map_or(0, |a| (a.receive.len() + a.assembler.charge()) as usize)
     }
 
     // ---- inside ------------------------------------------------------------------------------

@@ -100,8 +100,12 @@ impl Connection {
     /// takes back what was offered, which a receiver should not do (SHLD-14) and every sender has to
     /// bear (MUST-34).
     pub fn refuse_text(&mut self) {
-        if self.tcb.state.may_receive() {
-            self.tcb.flags |= Flags::SHUT | Flags::ACK_NOW;
+        let t = &mut self.tcb;
+        if t.state.may_receive() {
+            t.flags |= Flags::SHUT | Flags::ACK_NOW;
+            // The peer speaks from the edge that it is told of; what it sent beyond that before is
+            // no newer word on its own window.
+            t.snd_wl1 = t.snd_wl1.earlier(t.rcv_nxt);
         }
     }
 

@@ -247,6 +247,47 @@ fn a_connection_that_is_read_moves_among_those_that_fill_the_receivers_memory() 
     }
 }
 
+/// Nobody reads for longer than a peer that says nothing is waited for; both ends are short.
+#[test]
+fn a_peer_without_memory_is_not_taken_for_dead() {
+    const ALL: usize = 100_000;
+    for family in FAMILIES {
+        let config = StackConfig {
+            memory: 256 * 1024,
+            ..StackConfig::default()
+        };
+        let mut net = Pair::with(family, config, Default::default());
+        let listener = net.b.listen(80);
+        let pairs: Vec<_> = (0..20).map(|_| net.connect_to(listener, 80)).collect();
+        let data: Vec<u8> = (0..ALL).map(|n| (n * 7) as u8).collect();
+        let mut left = vec![[Bytes::from(data.clone()), Bytes::from(data.clone())]; pairs.len()];
+        let mut got = vec![[0; 2]; pairs.len()];
+        for round in 0..40_000 {
+            for (n, &(client, server)) in pairs.iter().enumerate() {
+                for (side, id) in [client, server].into_iter().enumerate() {
+                    let host = match side {
+                        0 => &mut net.a,
+                        _ => &mut net.b,
+                    };
+                    let mut c = host.stack.tcp_mut(id, net.now).unwrap();
+                    c.send(&mut left[n][side]).unwrap();
+                    if round > 4_000 {
+                        let read = read(host, id, net.now);
+                        let at = got[n][side];
+                        assert!(data[at..at + read.len()] == read);
+                        got[n][side] += read.len();
+                    }
+                }
+            }
+            if got.iter().flatten().all(|&got| got == ALL) {
+                break;
+            }
+            net.run_for(Duration::from_millis(100));
+        }
+        assert!(got.iter().flatten().all(|&got| got == ALL), "{got:?}");
+    }
+}
+
 #[test]
 fn out_of_order_text_is_refused_before_the_reserve_is_touched() {
     for family in FAMILIES {
