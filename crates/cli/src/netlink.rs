@@ -49,6 +49,7 @@ const RT_SCOPE_UNIVERSE: u8 = 0;
 const RT_SCOPE_LINK: u8 = 253;
 const RTN_UNICAST: u8 = 1;
 const IFF_UP: u32 = 1;
+const IFF_RUNNING: u32 = 0x40;
 const IFF_NOARP: u32 = 0x80;
 const IFF_MULTICAST: u32 = 0x1000;
 
@@ -276,6 +277,16 @@ impl Socket {
         let mut found = attributes(answer.get(header.len()..).unwrap_or(&[]));
         let mtu = found.find_map(|(kind, value)| u32_at(value, 0).filter(|_| kind == IFLA_MTU));
         mtu.ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Whether interface `index` carries packets; what is sent through it before that is lost.
+    ///
+    /// # Errors
+    /// `ENODEV` for an unknown index.
+    pub fn is_running(&mut self, index: u32) -> io::Result<bool> {
+        let answer = self.query(Message::new(RTM_GETLINK, 0).octets(&link_header(index, 0, 0)))?;
+        let flags = u32_at(&answer, 8).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(flags & IFF_RUNNING != 0)
     }
 
     /// Gives interface `index` an address, usable at once (no duplicate address detection).

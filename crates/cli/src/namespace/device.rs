@@ -124,7 +124,8 @@ pub(super) fn configure(
             progress.step(Step::Address, &v6.to_string(), reachable(v6))?;
         }
     }
-    Ok(())
+    let running = until(|| route.is_running(index));
+    progress.step(Step::Interface, "carries packets", running)
 }
 
 /// Waits until what arrives for `address` is for us: a kernel adds the route for that some time
@@ -139,15 +140,23 @@ fn reachable(address: Ipv6Addr) -> io::Result<()> {
         .map(|o| format!("{o:02x}"))
         .collect();
     let host_route = format!("{digits} 80 ");
-    let begin = Instant::now();
-    loop {
+    until(|| {
         let routes = fs::read_to_string("/proc/thread-self/net/ipv6_route")?;
-        if routes.lines().any(|route| route.starts_with(&host_route)) {
-            return Ok(());
-        }
+        Ok(routes.lines().any(|route| route.starts_with(&host_route)))
+    })
+}
+
+/// Waits for what the kernel does some time after it has acknowledged it.
+///
+/// # Errors
+/// `TimedOut`, and that of `is_done`.
+fn until(mut is_done: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
+    let begin = Instant::now();
+    while !is_done()? {
         if begin.elapsed() > PATIENCE {
             return Err(io::ErrorKind::TimedOut.into());
         }
         thread::sleep(Duration::from_micros(200));
     }
+    Ok(())
 }
