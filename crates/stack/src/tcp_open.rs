@@ -345,7 +345,7 @@ impl Stack {
             self.slot.header.flags = TcpFlags::RST | TcpFlags::ACK;
             self.slot.header.window = 0;
             self.slot.header.options = TcpOptions::default();
-            self.slot.reason = SendReason::ResetClosed;
+            self.slot.reason = SendReason::ResetRefused;
             self.answer_segment(&tuple);
         }
         self.remove_half_open(index, Some(now));

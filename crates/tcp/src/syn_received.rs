@@ -96,6 +96,7 @@ impl SynReceived {
     ) {
         let reason = match self.transmissions {
             0 => SendReason::SynAck,
+            _ if now < self.deadline => SendReason::SynAckAgain,
             n => SendReason::RetransmissionTimeout(n),
         };
         out.begin(self.iss, TcpFlags::SYN | TcpFlags::ACK, reason);

@@ -11,6 +11,8 @@ pub enum SendReason {
     Syn,
     /// Answer to a SYN (RFC 9293, 3.10.7.2).
     SynAck,
+    /// The peer's SYN came again, so our answer to it was lost (RFC 9293, 3.10.7.4).
+    SynAckAgain,
     /// New data the windows allow.
     Data,
     /// Our direction is closed (RFC 9293, 3.10.4).
@@ -39,6 +41,8 @@ pub enum SendReason {
     LimitedTransmit,
     /// Reset: nobody is there (RFC 9293, 3.5.2).
     ResetClosed,
+    /// Reset: the application decided against a connection that was asked for.
+    ResetRefused,
     /// Reset: the application aborted, or closed with data unread.
     ResetAborted,
     /// Echo reply (RFC 792, RFC 4443).
@@ -54,7 +58,8 @@ impl SendReason {
     pub fn is_retransmission(self) -> bool {
         matches!(
             self,
-            SendReason::RetransmissionTimeout(_)
+            SendReason::SynAckAgain
+                | SendReason::RetransmissionTimeout(_)
                 | SendReason::FastRetransmit
                 | SendReason::PartialAck
         )
@@ -67,6 +72,7 @@ impl fmt::Display for SendReason {
             SendReason::Unknown => "unknown",
             SendReason::Syn => "active open",
             SendReason::SynAck => "answers SYN",
+            SendReason::SynAckAgain => "SYN came again",
             SendReason::Data => "new data",
             SendReason::Fin => "close",
             SendReason::Ack => "ack",
@@ -81,6 +87,7 @@ impl fmt::Display for SendReason {
             SendReason::PartialAck => "partial ack",
             SendReason::LimitedTransmit => "limited transmit",
             SendReason::ResetClosed => "nobody here",
+            SendReason::ResetRefused => "refused",
             SendReason::ResetAborted => "abort",
             SendReason::EchoReply => "echo reply",
             SendReason::IcmpError => "icmp error",

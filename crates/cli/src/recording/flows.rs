@@ -103,6 +103,8 @@ pub struct SegmentCounts {
 /// Why we sent segments again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Causes {
+    /// The peer's SYN came again (RFC 9293, section 3.10.7.4).
+    pub handshake: u64,
     /// The timer ran out (RFC 6298).
     pub timeout: u64,
     /// Duplicate acknowledgments (RFC 5681, section 3.2).
@@ -266,6 +268,7 @@ impl FlowCounts {
             match seen.packet.reason {
                 SendReason::RetransmissionTimeout(_) => self.causes.timeout += 1,
                 SendReason::FastRetransmit => self.causes.fast += 1,
+                SendReason::SynAckAgain => self.causes.handshake += 1,
                 _ => self.causes.recovery += 1,
             }
         }
@@ -283,6 +286,7 @@ impl FlowCounts {
             sent: segments(self.sent, other.sent),
             received: segments(self.received, other.received),
             causes: Causes {
+                handshake: self.causes.handshake + other.causes.handshake,
                 timeout: self.causes.timeout + other.causes.timeout,
                 fast: self.causes.fast + other.causes.fast,
                 recovery: self.causes.recovery + other.causes.recovery,

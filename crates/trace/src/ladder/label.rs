@@ -53,6 +53,7 @@ pub(super) fn parts(s: &Segment, short: bool) -> Vec<String> {
 fn cause(why: SendReason) -> String {
     match why {
         SendReason::Unknown => "?".into(),
+        SendReason::SynAckAgain => "SYN again".into(),
         SendReason::FastRetransmit => "fast".into(),
         SendReason::PartialAck => "partial".into(),
         SendReason::Data => "?".into(),

@@ -29,7 +29,11 @@ pub(super) fn fate(comments: &[String]) -> Fate {
 /// The reason for sending that comments tell of.
 pub(super) fn reason(comments: &[String]) -> SendReason {
     let timeouts = (0..=u8::MAX).map(SendReason::RetransmissionTimeout);
-    let others = [SendReason::FastRetransmit, SendReason::PartialAck];
+    let others = [
+        SendReason::SynAckAgain,
+        SendReason::FastRetransmit,
+        SendReason::PartialAck,
+    ];
     let mut reasons = others.into_iter().chain(PROBES).chain(timeouts);
     let found = reasons.find(|r| comments.contains(&r.to_string()));
     found.unwrap_or_default()

@@ -18,6 +18,7 @@ fn comments_tell_all_that_was_known() {
     let discards = Discard::ALL.iter().map(|&d| Fate::Discarded(d));
     let reasons = [
         SendReason::Unknown,
+        SendReason::SynAckAgain,
         SendReason::RetransmissionTimeout(1),
         SendReason::RetransmissionTimeout(12),
         SendReason::FastRetransmit,

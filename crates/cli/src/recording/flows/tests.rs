@@ -138,6 +138,7 @@ fn what_we_repeat_is_counted_by_its_cause() {
     assert_eq!((counts.sent.segments, counts.sent.lost), (6, 2));
     assert_eq!(counts.sent.retransmissions, 3);
     let causes = Causes {
+        handshake: 0,
         timeout: 1,
         fast: 1,
         recovery: 1,

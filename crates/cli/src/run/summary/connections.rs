@@ -227,6 +227,7 @@ pub(super) fn ending(line: &ConnectionLine) -> String {
 fn causes(line: &ConnectionLine, flow: Option<&FlowCounts>) -> Option<String> {
     let causes = match (flow, &line.info) {
         (Some(flow), _) => vec![
+            (flow.causes.handshake, "for a SYN again"),
             (flow.causes.timeout, "by timeout"),
             (flow.causes.fast, "fast"),
             (flow.causes.recovery, "in recovery"),

@@ -172,6 +172,7 @@ fn connection(line: &ConnectionLine, flow: Option<&FlowCounts>) -> Value {
             "up": segments(&f.received),
             "down": segments(&f.sent),
             "causes": {
+                "handshake": f.causes.handshake,
                 "timeout": f.causes.timeout,
                 "fast": f.causes.fast,
                 "recovery": f.causes.recovery,

@@ -288,7 +288,10 @@ fn what_is_lost_is_drawn_counted_and_repaired_before_the_eyes() {
     assert!(again.iter().all(|&n| n > 0), "{again:?}");
     assert!(u64::from(info.retransmissions) <= again[1]);
     let causes = flow.causes;
-    assert_eq!(causes.timeout + causes.fast + causes.recovery, again[1]);
+    assert_eq!(
+        causes.handshake + causes.timeout + causes.fast + causes.recovery,
+        again[1]
+    );
 
     // In the picture, with every row: each lost segment, and each repetition of ours with its cause.
     let every = LadderOptions {
