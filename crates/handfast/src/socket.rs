@@ -8,7 +8,7 @@ use handfast_base::Instant;
 use handfast_stack::{SocketId, TakenError, TcpMut, TcpRef};
 use handfast_tcp::{Readiness, State};
 use std::io::{self, ErrorKind};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// Octets that one write copies at most: what is copied and not taken was copied in vain.
 pub(crate) const WRITE_LIMIT: usize = 256 * 1024;
@@ -157,9 +157,13 @@ impl Socket {
         })
     }
 
-    /// As a write of a slice: copied outside of any lock.
+    /// As a write of a slice: what there is room for is copied, outside of any lock.
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let mut copy = Bytes::copy_from_slice(&data[..data.len().min(WRITE_LIMIT)]);
+        if data.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let room = ready!(self.poll_send_room(cx))?;
+        let mut copy = Bytes::copy_from_slice(&data[..data.len().min(room).min(WRITE_LIMIT)]);
         self.poll_send(cx, &mut copy)
     }
 
@@ -316,7 +320,12 @@ mod io_traits {
             cx: &mut Context<'_>,
             bufs: &[io::IoSlice<'_>],
         ) -> Poll<io::Result<usize>> {
-            let total = bufs.iter().map(|b| b.len()).sum::<usize>().min(WRITE_LIMIT);
+            let total = bufs.iter().map(|b| b.len()).sum::<usize>();
+            if total == 0 {
+                return Poll::Ready(Ok(0));
+            }
+            let room = ready!(self.poll_send_room(cx))?;
+            let total = total.min(room).min(WRITE_LIMIT);
             let mut copy = Vec::with_capacity(total);
             for buf in bufs {
                 let room = total - copy.len();
