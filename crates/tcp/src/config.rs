@@ -44,7 +44,7 @@ pub struct Config {
     pub rto_max: Duration,
     /// Initial window in segments (RFC 6928). Default 10.
     pub initial_window: u8,
-    /// The congestion control of this connection. Default NewReno.
+    /// The congestion control of this connection. Default CUBIC.
     pub congestion: Congestion,
     /// The usual segments go a shorter way, in and out. Default on; off, all go the long way, with
     /// the same result.
@@ -111,7 +111,7 @@ impl Default for Config {
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),
             initial_window: 10,
-            congestion: Congestion::NEW_RENO,
+            congestion: Congestion::CUBIC,
             fast_path: true,
         }
     }

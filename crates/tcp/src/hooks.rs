@@ -79,6 +79,9 @@ pub(crate) fn acknowledged(c: &mut Connection, seg: &Segment, now: Instant) {
             in_flight,
             rtt,
             min_rtt: c.tcb.rtt.min(),
+            smoothed_rtt: c.tcb.rtt.smoothed(),
+            snd_una: ack,
+            snd_nxt: c.tcb.snd_nxt,
             cwnd_limited: c.tcb.flags.contains(Flags::CWND_LIMITED) || was == Phase::Loss,
             after_timeout: was == Phase::Loss,
         };

@@ -9,7 +9,7 @@ fn main() {
     let mut number = |default: usize| args.next().and_then(|a| a.parse().ok()).unwrap_or(default);
     let (runs, octets) = (number(5), number(128) << 20);
     let only = args.next().unwrap_or_default();
-    println!("newreno, ACK every 2nd segment merged per batch of 64, 1 MiB buffers");
+    println!("cubic, ACK every 2nd segment merged per batch of 64, 1 MiB buffers");
     let row = |name: &str, mss: usize, seconds: &[f64], packets: [u64; 2]| {
         let (min, median, max) = spread(seconds);
         let segments = octets.div_ceil(mss) as f64;

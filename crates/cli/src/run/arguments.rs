@@ -160,7 +160,7 @@ pub struct PlaceArguments {
 #[command(next_help_heading = "Our side of each TCP connection")]
 pub struct TcpArguments {
     /// Congestion control
-    #[arg(long, value_enum, value_name = "NAME", default_value_t = Congestion::Reno)]
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = Congestion::Cubic)]
     pub congestion: Congestion,
     /// Let small segments wait (Nagle's algorithm) [default: they leave at once]
     #[arg(long, alias = "no-nodelay")]
@@ -214,7 +214,9 @@ pub enum Backend {
 /// Congestion control of our side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Congestion {
-    /// NewReno (RFC 5681, RFC 6582)
+    /// CUBIC with HyStart++ (RFC 9438, RFC 9406)
     #[default]
+    Cubic,
+    /// Reno with HyStart++ (RFC 5681, RFC 6582, RFC 9406)
     Reno,
 }

@@ -186,7 +186,8 @@ fn config(arguments: &TcpArguments) -> Config {
             ..KeepAlive::default()
         }),
         congestion: match arguments.congestion {
-            Congestion::Reno => Config::default().congestion,
+            Congestion::Cubic => handfast::tcp::congestion::Congestion::CUBIC,
+            Congestion::Reno => handfast::tcp::congestion::Congestion::RENO,
         },
         ..Config::default()
     };

@@ -3,16 +3,21 @@
 //! Congestion *sizes* and never sees the TCB; `recovery` decides what is lost
 //! and never sends; `output` sends and never decides.
 
-mod new_reno;
+mod cubic;
+pub mod hystart;
+mod reno;
 pub mod slow_start;
 #[cfg(test)]
 mod tests;
 
-pub use new_reno::NewReno;
+pub use cubic::Cubic;
+pub use reno::Reno;
 
 use alloc::boxed::Box;
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
+use core::str::FromStr;
 use handfast_base::{Duration, Instant};
+use handfast_wire::SeqNumber;
 
 /// The congestion window and what every algorithm shares with the sender, in octets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +51,12 @@ pub struct AckEvent {
     pub rtt: Option<Duration>,
     /// Smallest round trip seen on this connection.
     pub min_rtt: Duration,
+    /// Smoothed round trip (RFC 6298); zero before the first sample.
+    pub smoothed_rtt: Duration,
+    /// SND.UNA, with this acknowledgment.
+    pub snd_una: SeqNumber,
+    /// SND.NXT: whoever counts round trips waits until this is acknowledged.
+    pub snd_nxt: SeqNumber,
     /// Whether the congestion window, and not the application or the peer's window, was what
     /// held the sender back (RFC 7661).
     pub cwnd_limited: bool,
@@ -105,21 +116,70 @@ pub trait CongestionControl: Send + Sync + Debug {
 }
 
 /// Which algorithm a connection uses: a constructor that a [`Config`](crate::Config) can hold.
+///
+/// It can be had by name: `"cubic".parse()`.
 #[derive(Clone, Copy, Debug)]
 pub struct Congestion(fn() -> Box<dyn CongestionControl>);
 
 impl Congestion {
-    /// NewReno (RFC 5681, 6582).
-    pub const NEW_RENO: Congestion = Congestion(|| Box::new(NewReno::default()));
+    /// CUBIC (RFC 9438) with HyStart++ (RFC 9406).
+    pub const CUBIC: Congestion = Congestion(|| Box::new(Cubic::default()));
+
+    /// Reno (RFC 5681, 6582), counting octets (RFC 3465), with HyStart++ (RFC 9406).
+    pub const RENO: Congestion = Congestion(|| Box::new(Reno::default()));
+
+    /// All that have a name.
+    pub const NAMED: [Congestion; 2] = [Congestion::CUBIC, Congestion::RENO];
 
     /// An algorithm of your own.
     pub const fn custom(new: fn() -> Box<dyn CongestionControl>) -> Congestion {
         Congestion(new)
     }
 
+    /// The name reports print.
+    pub fn name(self) -> &'static str {
+        self.build().name()
+    }
+
     pub(crate) fn build(self) -> Box<dyn CongestionControl> {
         (self.0)()
     }
+}
+
+impl Default for Congestion {
+    fn default() -> Congestion {
+        Congestion::CUBIC
+    }
+}
+
+impl FromStr for Congestion {
+    type Err = UnknownCongestion;
+
+    fn from_str(name: &str) -> Result<Congestion, UnknownCongestion> {
+        let mut named = Congestion::NAMED.into_iter();
+        named.find(|c| c.name() == name).ok_or(UnknownCongestion)
+    }
+}
+
+/// No algorithm has that name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UnknownCongestion;
+
+impl fmt::Display for UnknownCongestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no such congestion control; there are")?;
+        for known in Congestion::NAMED {
+            write!(f, " {}", known.name())?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for UnknownCongestion {}
+
+/// Fast recovery is over (RFC 6582, 3.2, step 3, option 1): no burst into an empty pipe.
+fn after_recovery(w: &mut CongestionWindow, in_flight: u32) {
+    w.cwnd = w.ssthresh.min(in_flight.max(w.mss).saturating_add(w.mss));
 }
 
 /// Octets a new connection may send unasked (RFC 6928, section 2): `segments` full segments, but

@@ -2,9 +2,9 @@
 
 use super::*;
 
-const MSS: u32 = 1_000;
+pub(super) const MSS: u32 = 1_000;
 
-fn window(cwnd: u32, ssthresh: u32) -> CongestionWindow {
+pub(super) fn window(cwnd: u32, ssthresh: u32) -> CongestionWindow {
     CongestionWindow {
         cwnd,
         ssthresh,
@@ -12,19 +12,22 @@ fn window(cwnd: u32, ssthresh: u32) -> CongestionWindow {
     }
 }
 
-fn ack(acked: u32) -> AckEvent {
+pub(super) fn ack(acked: u32) -> AckEvent {
     AckEvent {
         now: Instant::from_secs(1),
         acked,
         in_flight: 10 * MSS,
         rtt: None,
         min_rtt: Duration::from_millis(10),
+        smoothed_rtt: Duration::from_millis(10),
+        snd_una: SeqNumber(0),
+        snd_nxt: SeqNumber(0),
         cwnd_limited: true,
         after_timeout: false,
     }
 }
 
-fn loss(in_flight: u32, kind: LossKind) -> LossEvent {
+pub(super) fn loss(in_flight: u32, kind: LossKind) -> LossEvent {
     LossEvent {
         now: Instant::from_secs(1),
         in_flight,
@@ -54,7 +57,7 @@ fn slow_start_stops_at_ssthresh_and_leaves_the_rest_to_congestion_avoidance() {
 
 #[test]
 fn congestion_avoidance_adds_one_segment_for_each_window_acknowledged() {
-    let mut reno = NewReno::default();
+    let mut reno = Reno::default();
     let mut w = window(10_000, 10_000);
     for _ in 0..9 {
         reno.on_ack(&mut w, &ack(MSS));
@@ -73,7 +76,7 @@ fn congestion_avoidance_adds_one_segment_for_each_window_acknowledged() {
 
 #[test]
 fn nothing_grows_unless_the_window_was_the_limit() {
-    let mut reno = NewReno::default();
+    let mut reno = Reno::default();
     for ssthresh in [u32::MAX, 2_000] {
         let mut w = window(10_000, ssthresh);
         for _ in 0..100 {
@@ -93,16 +96,30 @@ fn nothing_grows_unless_the_window_was_the_limit() {
 fn a_loss_halves_and_a_timeout_begins_again_with_one_segment() {
     for (in_flight, half) in [(20_000, 10_000), (5_000, 2_500), (3_000, 2_000), (0, 2_000)] {
         let mut w = window(20_000, u32::MAX);
-        NewReno::default().on_loss(&mut w, &loss(in_flight, LossKind::FastRetransmit));
+        Reno::default().on_loss(&mut w, &loss(in_flight, LossKind::FastRetransmit));
         assert_eq!((w.cwnd, w.ssthresh), (half, half), "{in_flight}");
         let mut w = window(20_000, u32::MAX);
         let timeout = LossKind::Timeout { repeated: false };
-        NewReno::default().on_loss(&mut w, &loss(in_flight, timeout));
+        Reno::default().on_loss(&mut w, &loss(in_flight, timeout));
         assert_eq!((w.cwnd, w.ssthresh), (MSS, half), "{in_flight}");
         let again = LossKind::Timeout { repeated: true };
-        NewReno::default().on_loss(&mut w, &loss(MSS, again));
+        Reno::default().on_loss(&mut w, &loss(MSS, again));
         assert_eq!((w.cwnd, w.ssthresh), (MSS, half), "{in_flight}");
     }
+}
+
+#[test]
+fn algorithms_are_had_by_name() {
+    for known in Congestion::NAMED {
+        let parsed: Congestion = known.name().parse().unwrap();
+        assert_eq!(parsed.name(), known.name());
+    }
+    assert_eq!(Congestion::default().name(), "cubic");
+    let error = "CUBIC".parse::<Congestion>().unwrap_err();
+    assert_eq!(
+        std::string::ToString::to_string(&error),
+        "no such congestion control; there are cubic reno"
+    );
 }
 
 /// RFC 6582, 3.2, step 3: min(ssthresh, max(FlightSize, SMSS) + SMSS).
@@ -110,7 +127,7 @@ fn a_loss_halves_and_a_timeout_begins_again_with_one_segment() {
 fn leaving_recovery_sends_no_burst_into_an_empty_pipe() {
     for (in_flight, cwnd) in [(0, 2_000), (500, 2_000), (4_000, 5_000), (30_000, 10_000)] {
         let mut w = window(20_000, 10_000);
-        NewReno::default().on_recovery_exit(&mut w, in_flight);
+        Reno::default().on_recovery_exit(&mut w, in_flight);
         assert_eq!(w.cwnd, cwnd, "{in_flight}");
     }
 }
@@ -119,7 +136,7 @@ fn leaving_recovery_sends_no_burst_into_an_empty_pipe() {
 fn idling_falls_to_the_restart_window_and_never_rises_to_it() {
     for (cwnd, after) in [(50_000, 10_000), (4_000, 4_000)] {
         let mut w = window(cwnd, 7_000);
-        NewReno::default().on_idle_restart(&mut w, 10_000);
+        Reno::default().on_idle_restart(&mut w, 10_000);
         assert_eq!((w.cwnd, w.ssthresh), (after, 7_000));
     }
 }
@@ -160,5 +177,5 @@ fn an_algorithm_of_ones_own_takes_its_place() {
     built.on_ack(&mut w, &ack(1));
     assert_eq!((built.name(), w.cwnd), ("fixed", 3_000));
     assert_eq!(built.pacing_rate(&w, Duration::from_millis(10)), None);
-    assert_eq!(Congestion::NEW_RENO.build().name(), "newreno");
+    assert_eq!(Congestion::RENO.build().name(), "reno");
 }

@@ -1,6 +1,7 @@
 //! One connection, and the test as its peer. Segments are written as text, with numbers relative
 //! to a base of each direction, so that they read like the examples of RFC 9293.
 
+use crate::congestion::Congestion;
 use crate::{Config, Connection, Disposition, Path, Segment, SegmentSlot, State};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -46,13 +47,14 @@ pub(crate) struct Bench {
     told: usize,
 }
 
-/// Short delays off, so that every answer shows at once.
+/// Short delays off, so that every answer shows at once; Reno, whose windows are round numbers.
 pub(crate) fn prompt() -> Config {
     Config {
         delayed_ack: Duration::ZERO,
         timestamps: false,
         window_scaling: false,
         nodelay: true,
+        congestion: Congestion::RENO,
         ..Config::default()
     }
 }

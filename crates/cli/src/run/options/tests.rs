@@ -177,6 +177,8 @@ fn our_side_has_the_options_that_are_asked_for() {
     assert_eq!(tcp.keep_alive.unwrap().idle, Duration::from_secs(30));
     assert_eq!(tcp.user_timeout, Some(Duration::from_secs(10)));
     assert_eq!(tcp.rto_min, 50 * MILLI);
+    assert_eq!(tcp.congestion.name(), "reno");
+    assert_eq!(options("").unwrap().tcp.congestion.name(), "cubic");
 }
 
 #[test]

@@ -1,28 +1,23 @@
-use super::{AckEvent, CongestionControl, CongestionWindow, LossEvent, LossKind, slow_start};
+use super::hystart::HyStart;
+use super::{AckEvent, CongestionControl, CongestionWindow, LossEvent, LossKind, after_recovery};
 
 /// Reno's additive increase, multiplicative decrease (RFC 5681), with NewReno's end of recovery
 /// (RFC 6582); octets are counted (RFC 3465).
 #[derive(Debug, Default)]
-pub struct NewReno {
+pub struct Reno {
+    start: HyStart,
     /// Octets acknowledged since the window last grew in congestion avoidance.
     acked: u32,
 }
 
-impl CongestionControl for NewReno {
+impl CongestionControl for Reno {
     fn name(&self) -> &'static str {
-        "newreno"
+        "reno"
     }
 
     fn on_ack(&mut self, w: &mut CongestionWindow, ack: &AckEvent) {
-        if !ack.cwnd_limited {
-            return;
-        }
-        let mut rest = ack.acked;
-        if w.in_slow_start() {
-            let limit = if ack.after_timeout { w.mss } else { u32::MAX };
-            rest = slow_start::grow(w, rest, limit);
-        }
-        if rest == 0 || w.in_slow_start() {
+        let rest = self.start.on_ack(w, ack);
+        if rest == 0 || !ack.cwnd_limited || w.in_slow_start() {
             return;
         }
         // RFC 5681 (3): one full segment per window of acknowledged octets.
@@ -52,7 +47,6 @@ impl CongestionControl for NewReno {
     }
 
     fn on_recovery_exit(&mut self, w: &mut CongestionWindow, in_flight: u32) {
-        // RFC 6582 (3.2, step 3, option 1): no burst into an empty pipe.
-        w.cwnd = w.ssthresh.min(in_flight.max(w.mss) + w.mss);
+        after_recovery(w, in_flight);
     }
 }
