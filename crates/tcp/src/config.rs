@@ -37,6 +37,8 @@ pub struct Config {
     pub timestamps: bool,
     /// Offer and accept window scaling (RFC 7323). Default on.
     pub window_scaling: bool,
+    /// Offer and accept selective acknowledgments (RFC 2018). Default on.
+    pub sack: bool,
     /// Lower bound of the variance term of the retransmission timeout. RFC 6298 (2.4) asks for an
     /// RTO of at least 1 s; here RTO >= SRTT + this, default 200 ms, as deployed stacks have it.
     pub rto_min: Duration,
@@ -108,6 +110,7 @@ impl Default for Config {
             fin_wait_2: Duration::from_secs(60),
             timestamps: true,
             window_scaling: true,
+            sack: true,
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),
             initial_window: 10,

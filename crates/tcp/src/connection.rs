@@ -1,3 +1,4 @@
+use crate::ack::sack_blocks::Reports;
 use crate::buffer::{assembler::Assembler, receive::ReceiveBuffer, send::SendBuffer};
 use crate::congestion::{CongestionControl, CongestionWindow};
 use crate::recovery::{self, Recovery, scoreboard::Scoreboard};
@@ -67,6 +68,8 @@ pub(crate) struct Active {
     pub(crate) snd_sml: SeqNumber,
     pub(crate) receive: ReceiveBuffer,
     pub(crate) assembler: Assembler,
+    /// What the SACK option has to say of it.
+    pub(crate) reports: Reports,
     pub(crate) congestion: Box<dyn CongestionControl>,
     /// The last delivery-rate sample, in octets a second.
     pub(crate) delivery_rate: u64,
@@ -88,6 +91,7 @@ impl Active {
             snd_sml: tcb.snd_una,
             receive: ReceiveBuffer::default(),
             assembler: Assembler::default(),
+            reports: Reports::default(),
             congestion: config.congestion.build(),
             delivery_rate: 0,
         }

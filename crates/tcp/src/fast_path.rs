@@ -49,6 +49,7 @@ pub(crate) fn segment_arrives(c: &mut Connection, seg: &mut Segment, now: Instan
 pub(crate) fn poll_transmit(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     const USUAL: Flags = Flags::TIMESTAMPS
         .union(Flags::SCALING)
+        .union(Flags::SACK)
         .union(Flags::WAS_ESTABLISHED)
         .union(Flags::CWND_LIMITED)
         .union(Flags::ACK_NOW)
@@ -73,6 +74,8 @@ pub(crate) fn poll_transmit(c: &mut Connection, now: Instant, out: &mut SegmentS
         && active.board.lost() == 0
         && active.recovery.phase == Phase::Open
         && active.recovery.duplicate_acks == 0
+        // Blocks to report leave ahead of text.
+        && !(t.flags.contains(Flags::ACK_NOW) && ack::sack_blocks::is_due_of(t, active))
         // Super-segments are decided upon the long way.
         && c.path.gso_max < 2 * mss
         && c.timers.is_armed(Timer::Retransmission)

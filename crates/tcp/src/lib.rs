@@ -21,6 +21,7 @@
 //! | 3.10.7 SEGMENT ARRIVES | `segment_arrives` |
 //! | 3.10.8 timeouts | `timeouts` |
 //! | RFC 7323 | `timestamps`, `paws`, `window/scale` |
+//! | RFC 2018, 2883 | `ack/{sack_blocks, dsack}` |
 //! | RFC 5961 | `challenge_ack`, `segment_arrives/{rst, syn, ack}` |
 //! | RFC 9438, 9406, 3465 | [`congestion`]`/{cubic, hystart, reno}` |
 //! | RFC 6582, 3042 | `recovery/{new_reno, limited_transmit}` |

@@ -70,15 +70,17 @@ fn handshake(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
         reason = SendReason::RetransmissionTimeout(c.tcb.rto.backoffs());
     }
     out.begin(c.tcb.iss, flags, reason);
-    let (timestamps, scaling) = if answering {
+    let (timestamps, scaling, sack) = if answering {
         out.header.ack = c.tcb.rcv_nxt;
         (
             c.tcb.flags.contains(Flags::TIMESTAMPS),
             c.tcb.flags.contains(Flags::SCALING),
+            c.tcb.flags.contains(Flags::SACK),
         )
     } else {
-        (c.config.timestamps, c.config.window_scaling)
+        (c.config.timestamps, c.config.window_scaling, c.config.sack)
     };
+    out.header.options.sack_permitted = sack;
     out.header.options.mss = Some(mss::announced(c));
     if scaling {
         out.header.options.window_scale = Some(c.tcb.rcv_scale);
@@ -109,9 +111,11 @@ fn handshake(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
 }
 
 /// One acknowledgment for each out-of-order segment: duplicates are counted by their receiver.
+/// And one ahead of the text it could ride on when it has blocks to report.
 fn duplicate_ack(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     if c.tcb.owed_acks == 0 {
-        return false;
+        let reports = c.tcb.flags.contains(Flags::ACK_NOW) && ack::sack_blocks::is_due(c);
+        return reports && pure_ack(c, now, out);
     }
     c.tcb.owed_acks -= 1;
     write_ack(c, now, out, SendReason::DuplicateAck);
@@ -351,6 +355,8 @@ fn pure_ack(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
 fn write_ack(c: &mut Connection, now: Instant, out: &mut SegmentSlot, reason: SendReason) {
     out.begin(acceptable_seq(c), TcpFlags::ACK, reason);
     acknowledge(c, now, out);
+    let following = usize::from(c.tcb.owed_acks);
+    ack::sack_blocks::write(c, &mut out.header, following);
 }
 
 /// Fills in what every segment of a synchronized connection carries: ACK, window, timestamps.

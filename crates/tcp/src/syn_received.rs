@@ -27,6 +27,8 @@ pub struct SynReceived {
     /// The peer's shift, if it offered one and we do.
     peer_scale: Option<u8>,
     timestamps: bool,
+    /// Both ends offer selective acknowledgments.
+    sack: bool,
     transmissions: u8,
 }
 
@@ -82,6 +84,7 @@ impl SynReceived {
                 .filter(|_| config.window_scaling)
                 .map(window::scale::accepted),
             timestamps: timestamps.is_some(),
+            sack: o.sack_permitted && config.sack,
             transmissions: 0,
         }
     }
@@ -107,6 +110,7 @@ impl SynReceived {
         if self.peer_scale.is_some() {
             h.options.window_scale = Some(window::scale::shift_for(config.receive_capacity()));
         }
+        h.options.sack_permitted = self.sack;
         h.options.timestamps = self.stamp(now);
         self.sent_at = now;
         self.deadline = now + RTO * (1 << self.transmissions.min(TRANSMISSIONS));
@@ -226,6 +230,7 @@ impl SynReceived {
             }
             None => t.rcv_scale = 0,
         }
+        t.flags.set(Flags::SACK, self.sack);
         if self.timestamps {
             t.flags |= Flags::TIMESTAMPS;
             t.ts_recent = self.ts_recent;

@@ -129,5 +129,7 @@ bitflags::bitflags! {
         const R1_TOLD = 1 << 20;
         /// There was no memory for text: the window is told as zero, whatever was offered.
         const SHUT = 1 << 21;
+        /// Both ends offered selective acknowledgments.
+        const SACK = 1 << 22;
     }
 }

@@ -40,9 +40,29 @@ impl Assembler {
     }
 
     /// The islands as (first, one past last), in order.
-    #[cfg(test)]
-    pub(crate) fn islands(&self) -> impl Iterator<Item = (SeqNumber, SeqNumber)> + '_ {
+    pub(crate) fn islands(&self) -> impl ExactSizeIterator<Item = (SeqNumber, SeqNumber)> + '_ {
         self.islands.iter().map(|i| (i.start, i.end))
+    }
+
+    /// The island that holds the octet `at`, as (first, one past last).
+    pub(crate) fn island_at(&self, at: SeqNumber) -> Option<(SeqNumber, SeqNumber)> {
+        let i = self
+            .islands
+            .partition_point(|isle| isle.end.at_or_before(at));
+        let isle = self.islands.get(i)?;
+        isle.start
+            .at_or_before(at)
+            .then_some((isle.start, isle.end))
+    }
+
+    /// The first contiguous part of `start..end` that is held.
+    pub(crate) fn held(&self, start: SeqNumber, end: SeqNumber) -> Option<(SeqNumber, SeqNumber)> {
+        let i = self
+            .islands
+            .partition_point(|isle| isle.end.at_or_before(start));
+        let isle = self.islands.get(i)?;
+        let (left, right) = (isle.start.later(start), isle.end.earlier(end));
+        left.before(right).then_some((left, right))
     }
 
     /// Holds the part of `payload` (at `start`, not before `rcv_nxt`) that is not held yet, as

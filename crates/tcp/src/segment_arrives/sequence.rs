@@ -3,13 +3,14 @@
 use super::{Step, discard};
 use crate::tcb::Flags;
 use crate::window::receive::rcv_wnd;
-use crate::{Connection, Segment, State, challenge_ack, paws, timestamps};
+use crate::{Connection, Segment, State, ack, challenge_ack, paws, timestamps};
 use core::ops::ControlFlow;
 use handfast_base::Instant;
 use handfast_wire::tcp::TcpFlags;
 use handfast_wire::{Discard, SeqNumber};
 
 pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
+    ack::dsack::before_the_window(c, seg);
     if paws::is_old(&c.tcb, seg, now) {
         reply(c, seg, now);
         return discard(Discard::TcpPaws);

@@ -70,6 +70,9 @@ fn learn_from_syn(c: &mut Connection, seg: &Segment, now: Instant) {
         }
         _ => t.rcv_scale = 0,
     }
+    // RFC 2018, 2: the option of both SYNs allows it in both directions.
+    t.flags
+        .set(Flags::SACK, options.sack_permitted && c.config.sack);
     if let Some(ts) = options.timestamps
         && c.config.timestamps
     {

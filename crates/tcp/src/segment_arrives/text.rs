@@ -40,10 +40,12 @@ pub(super) fn process(c: &mut Connection, seg: &mut Segment, now: Instant) -> St
     if start != rcv_nxt {
         c.counters.out_of_order_in = c.counters.out_of_order_in.wrapping_add(1);
         ack::delayed_ack::out_of_order(&mut c.tcb);
+        ack::dsack::beyond_a_gap(c, start, start + seg.payload.len());
         let (_, active) = c.parts();
         // This bounds the cost of small pieces, and leaves full ones and small windows unharmed.
         let limit = wnd.saturating_mul(2).saturating_add(SMALL_PIECES);
         let whole = active.assembler.insert(rcv_nxt, start, &seg.payload, limit);
+        active.reports.arrived(&active.assembler, start);
         seg.payload.clear();
         return if whole {
             ControlFlow::Continue(())

@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use handfast_base::{Duration, Instant};
-use handfast_wire::tcp::{TcpFlags, TcpHeader, Timestamps};
+use handfast_wire::tcp::{SackBlock, TcpFlags, TcpHeader, Timestamps};
 use handfast_wire::{Payload, SendReason, SeqNumber};
 
 pub(crate) const PATH: Path = Path {
@@ -73,7 +73,8 @@ pub(crate) fn octet(n: u32) -> u8 {
 }
 
 /// Reads a segment: control bits by name, then `seq=`, `ack=`, `len=` (text), `win=`, `up=`,
-/// `ts=` (TSval), `echo=`, `mss=`, `ws=`. Numbers not given are 0, the window 60000.
+/// `ts=` (TSval), `echo=`, `mss=`, `ws=`,
+/// `sackok`, `sack=left..right`. Numbers not given are 0, the window 60000.
 pub(crate) fn segment(text: &str, ours: SeqNumber, theirs: SeqNumber) -> Segment {
     let mut seg = Segment::default();
     let h = &mut seg.header;
@@ -81,9 +82,20 @@ pub(crate) fn segment(text: &str, ours: SeqNumber, theirs: SeqNumber) -> Segment
     let (mut len, mut echo) = (0, 0);
     for word in text.split([' ', ',']).filter(|w| !w.is_empty()) {
         let Some((key, value)) = word.split_once('=') else {
+            if word == "sackok" {
+                h.options.sack_permitted = true;
+                continue;
+            }
             h.flags |= TcpFlags::from_name(word).unwrap_or_else(|| panic!("{word} in {text}"));
             continue;
         };
+        if key == "sack" {
+            let (left, right) = value.split_once("..").expect("sack=left..right");
+            let at = |n: &str| ours + n.parse::<i64>().expect("a number") as u32;
+            let (left, right) = (at(left), at(right));
+            assert!(h.options.sack.push(SackBlock { left, right }));
+            continue;
+        }
         let value: i64 = value.parse().unwrap_or_else(|_| panic!("{word} in {text}"));
         match key {
             "seq" => h.seq = theirs + value as u32,
@@ -123,6 +135,10 @@ pub(crate) fn show(header: &TcpHeader, len: usize, ours: SeqNumber, theirs: SeqN
     }
     if len > 0 {
         out += &format!(" len={len}");
+    }
+    for block in header.options.sack.as_slice() {
+        let (left, right) = (block.left.distance(theirs), block.right.distance(theirs));
+        out += &format!(" sack={left}..{right}");
     }
     if header.flags.contains(TcpFlags::URG) {
         out += &format!(" up={}", header.urgent_pointer);

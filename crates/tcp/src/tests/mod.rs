@@ -30,6 +30,7 @@ mod handshake;
 mod loss_recovery;
 mod options;
 mod retransmission;
+mod sack_receiver;
 mod sequence_arithmetic;
 mod sizes;
 mod validation;
