@@ -1,6 +1,6 @@
 use crate::waiters::Interest;
 use crate::{Net, PendingSyn, TcpStream, error};
-use handfast_stack::{ListenOptions, SocketId};
+use handfast_stack::{ListenOptions, SocketId, SynCookies};
 use handfast_tcp::Config;
 use std::fmt;
 use std::future::poll_fn;
@@ -112,7 +112,8 @@ impl Drop for TcpListener {
 
 impl TcpListenerBuilder {
     /// How many connections may wait to be accepted, and how many handshakes, or decisions about
-    /// one, may be under way. Beyond that SYNs meet silence. Default 1024; the stack's own limit
+    /// one, may be under way. Beyond that SYNs meet silence, or
+    /// [cookies](TcpListenerBuilder::syn_cookies). Default 1024; the stack's own limit
     /// of handshakes is [`StackConfig::max_half_open`](handfast_stack::StackConfig::max_half_open).
     pub fn backlog(mut self, backlog: usize) -> TcpListenerBuilder {
         self.options.backlog = backlog;
@@ -141,6 +142,13 @@ impl TcpListenerBuilder {
     /// Every SYN waits for a decision: see [`TcpListener::pending`].
     pub fn pending(mut self) -> TcpListenerBuilder {
         self.options.pending = true;
+        self
+    }
+
+    /// When SYNs are answered without keeping anything of them (RFC 4987, section 3.6). Default
+    /// [`SynCookies::WhenFull`].
+    pub fn syn_cookies(mut self, when: SynCookies) -> TcpListenerBuilder {
+        self.options.syn_cookies = when;
         self
     }
 

@@ -11,6 +11,7 @@ use crate::{IfaceId, SocketId, SocketKind, Stack, TraceEvent};
 use core::mem::size_of;
 use handfast_base::{Duration, Instant};
 use handfast_tcp::{Readiness, State, SynReceived};
+use handfast_wire::tcp::TcpHeader;
 use handfast_wire::{Discard, SeqNumber};
 
 /// What a half-open connection costs, its place in the table included.
@@ -44,20 +45,11 @@ impl Stack {
     /// listener must have room.
     pub(crate) fn take_syn(
         &mut self,
-        listener_index: u32,
+        listener: u32,
         tuple: &Tuple,
         iss_floor: Option<SeqNumber>,
         now: Instant,
     ) -> Result<(), Discard> {
-        if self.budget.is_tight(HALF_OPEN_COST) {
-            return Err(Discard::NoMemory);
-        }
-        let iface = self.network.egress(tuple.remote).ok_or(Discard::NoRoute)?;
-        let path = self.network.path(iface, tuple.remote.ip(), now);
-        let generation = self.listeners.slots.generation(listener_index);
-        let Some(listener) = self.listeners.slots.get_mut(listener_index) else {
-            return Err(Discard::TcpNoConnection);
-        };
         let drawn = self
             .isn
             .initial_sequence_number(tuple.local, tuple.remote, now);
@@ -66,11 +58,40 @@ impl Stack {
             Some(floor) if drawn.at_or_before(floor) => floor + 0x2_0000,
             _ => drawn,
         };
+        let syn = self.segment.header;
+        let index = self.insert_half_open(listener, tuple, &syn, iss, now)?;
+        let is_decided = self.table.half_open.get(index).is_some_and(|h| h.decided);
+        if is_decided {
+            if let Some(half_open) = self.table.half_open.get_mut(index) {
+                half_open.syn_ack_due = true;
+            }
+            self.mark_half_open_dirty(index);
+        } else {
+            self.ask_for_decision(listener, index, now);
+        }
+        Ok(())
+    }
+
+    /// Makes a half-open connection of a SYN, to which nothing is answered yet.
+    pub(crate) fn insert_half_open(
+        &mut self,
+        listener_index: u32,
+        tuple: &Tuple,
+        syn: &TcpHeader,
+        iss: SeqNumber,
+        now: Instant,
+    ) -> Result<u32, Discard> {
+        if self.budget.is_tight(HALF_OPEN_COST) {
+            return Err(Discard::NoMemory);
+        }
+        let iface = self.network.egress(tuple.remote).ok_or(Discard::NoRoute)?;
+        let path = self.network.path(iface, tuple.remote.ip(), now);
+        let Some(listener) = self.listeners.slots.get_mut(listener_index) else {
+            return Err(Discard::TcpNoConnection);
+        };
         let offset = self
             .isn
             .timestamp_offset(tuple.local.ip(), tuple.remote.ip());
-        let syn = &self.segment.header;
-        let decided = !listener.options.pending;
         let tag = self.table.demux.tag(tuple);
         let index = self.table.half_open.insert(HalfOpen {
             record: SynReceived::new(syn, iss, offset, &listener.config, path, now),
@@ -81,8 +102,8 @@ impl Stack {
             listener: listener_index,
             claim: None,
             irs: syn.seq,
-            decided,
-            syn_ack_due: decided,
+            decided: !listener.options.pending,
+            syn_ack_due: false,
             ack_due: false,
             dirty: false,
         });
@@ -92,34 +113,6 @@ impl Stack {
         self.budget.charge(HALF_OPEN_COST);
         self.metrics.tcp.passive_opens += 1;
         listener.half_open += 1;
-        if decided {
-            self.mark_half_open_dirty(index);
-        } else {
-            let generation_of = |index| self.table.half_open.generation(index);
-            if listener.undecided.len() >= 2 * listener.options.backlog.max(1) {
-                // Those that their peers gave up while nobody asked for them.
-                listener
-                    .undecided
-                    .retain(|id| generation_of(id.index) == id.generation);
-            }
-            listener.undecided.push_back(PendingId {
-                index,
-                generation: generation_of(index),
-            });
-            if listener.events.is_empty() {
-                self.ready.push_back(SocketId {
-                    kind: SocketKind::Listener,
-                    index: listener_index,
-                    generation,
-                });
-            }
-            listener.events |= Readiness::READABLE;
-            if let Some(half_open) = self.table.half_open.get_mut(index) {
-                let key = SYN_RECEIVED_TIMER | u64::from(index);
-                self.wheel
-                    .schedule(&mut half_open.timer, key, now + UNDECIDED);
-            }
-        }
         self.trace.push(|| TraceEvent::State {
             at: now,
             local: tuple.local,
@@ -127,7 +120,39 @@ impl Stack {
             from: State::Listen,
             to: State::SynReceived,
         });
-        Ok(())
+        Ok(index)
+    }
+
+    /// Shows a half-open connection to the application, which has a bounded time to decide.
+    fn ask_for_decision(&mut self, listener_index: u32, index: u32, now: Instant) {
+        let generation = self.listeners.slots.generation(listener_index);
+        let Some(listener) = self.listeners.slots.get_mut(listener_index) else {
+            return;
+        };
+        let generation_of = |index| self.table.half_open.generation(index);
+        if listener.undecided.len() >= 2 * listener.options.backlog.max(1) {
+            // Those that their peers gave up while nobody asked for them.
+            listener
+                .undecided
+                .retain(|id| generation_of(id.index) == id.generation);
+        }
+        listener.undecided.push_back(PendingId {
+            index,
+            generation: generation_of(index),
+        });
+        if listener.events.is_empty() {
+            self.ready.push_back(SocketId {
+                kind: SocketKind::Listener,
+                index: listener_index,
+                generation,
+            });
+        }
+        listener.events |= Readiness::READABLE;
+        if let Some(half_open) = self.table.half_open.get_mut(index) {
+            let key = SYN_RECEIVED_TIMER | u64::from(index);
+            self.wheel
+                .schedule(&mut half_open.timer, key, now + UNDECIDED);
+        }
     }
 
     /// The handshake is complete: the record becomes a connection, which waits to be accepted,

@@ -1,10 +1,11 @@
 //! Passive opens before there is a connection: who listens where, and with which limits.
 
 use crate::slots::Slots;
-use crate::{PendingId, tuple};
+use crate::{PendingId, SynCookies, tuple};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
+use handfast_base::Instant;
 use handfast_tcp::Config;
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
@@ -18,7 +19,8 @@ pub struct ListenOptions {
     /// `[::]` is for IPv6 alone.
     pub v6_only: bool,
     /// How many connections may wait for [`tcp_accept`](crate::Stack::tcp_accept), and how many
-    /// handshakes may be under way; at least 1. Beyond that, SYNs meet silence.
+    /// handshakes may be under way; at least 1. Beyond the first, SYNs meet silence; beyond the
+    /// second, [`syn_cookies`](ListenOptions::syn_cookies) decides.
     pub backlog: usize,
     /// Listen although connections, most likely in TIME-WAIT, still use the address and port, and
     /// beside a listener with a more or less specific address that has set this too. Never beside
@@ -30,6 +32,8 @@ pub struct ListenOptions {
     /// Take connections to every address, ours or not, that no other listener takes; and with
     /// port 0 or `None` to every port.
     pub accept_any: bool,
+    /// When SYNs are answered without keeping anything of them.
+    pub syn_cookies: SynCookies,
     /// Options of the connections; `None`: the stack's own.
     pub config: Option<Arc<Config>>,
 }
@@ -43,6 +47,7 @@ impl Default for ListenOptions {
             reuse_address: false,
             pending: false,
             accept_any: false,
+            syn_cookies: SynCookies::default(),
             config: None,
         }
     }
@@ -115,15 +120,18 @@ pub(crate) struct Listener {
     pub(crate) accept_queue: VecDeque<u32>,
     /// SYNs that wait for a decision and have not been shown to the application.
     pub(crate) undecided: VecDeque<PendingId>,
+    /// Until then a peer may bring back a cookie of ours.
+    pub(crate) cookies_until: Instant,
     pub(crate) events: handfast_tcp::Readiness,
 }
 
 impl Listener {
-    pub(crate) fn may_take_syn(&self) -> bool {
-        let limit = self.options.backlog.max(1);
-        self.half_open < limit && self.accept_queue.len() < limit
+    /// Whether there is room for one more handshake under way.
+    pub(crate) fn may_begin(&self) -> bool {
+        self.half_open < self.options.backlog.max(1)
     }
 
+    /// Whether there is room for one more connection to be accepted.
     pub(crate) fn may_finish(&self) -> bool {
         self.accept_queue.len() < self.options.backlog.max(1)
     }

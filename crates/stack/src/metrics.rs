@@ -41,6 +41,12 @@ counters! {
         passive_opens,
         /// Handshakes completed on a listener.
         accepts,
+        /// SYNs answered without keeping anything of them (RFC 4987, section 3.6).
+        syn_cookies_sent,
+        /// Handshakes that such an answer completed.
+        syn_cookies_accepted,
+        /// Acknowledgments that brought back no cookie of ours, or one too old.
+        syn_cookies_failed,
         /// Handshakes that failed on either side.
         open_failures,
         /// Segments received with a valid header.

@@ -12,6 +12,7 @@ use crate::reassembly::Reassembly;
 use crate::route::{Route, RouteError};
 use crate::slots::Slots;
 use crate::source_address::Privacy;
+use crate::syn_cookie::CookieSecret;
 use crate::tcp_table::TcpTable;
 use crate::timer_wheel::TimerWheel;
 use crate::trace::Trace;
@@ -95,6 +96,7 @@ pub struct Stack {
     pub(crate) config: StackConfig,
     pub(crate) rng: ChaCha20Rng,
     pub(crate) isn: isn::Secret,
+    pub(crate) cookies: CookieSecret,
     flow_labels: SipHasher13,
     pub(crate) resets: AnswerLimit,
     pub(crate) icmp_errors: AnswerLimit,
@@ -165,6 +167,7 @@ impl Stack {
             segment: Segment::default(),
             slot: SegmentSlot::default(),
             local: None,
+            cookies: CookieSecret::new([key(), key()]),
             rng,
             config,
         }

@@ -2,7 +2,6 @@
 
 use crate::demux::Owner;
 use crate::interface::Addressee;
-use crate::listener::Listener;
 use crate::receive::Arrived;
 use crate::tuple::{Tuple, endpoint};
 use crate::{SocketId, SocketKind, Stack};
@@ -142,7 +141,7 @@ impl Stack {
         }
     }
 
-    fn syn_received_input(
+    pub(crate) fn syn_received_input(
         &mut self,
         index: u32,
         tuple: &Tuple,
@@ -225,7 +224,13 @@ impl Stack {
             }
             return self.nobody(tuple, Discard::TcpNoConnection, now);
         };
+        if let Some(result) = self.cookie_input(listener, tuple, now) {
+            return result;
+        }
         match listen(&self.segment, &mut self.slot) {
+            ListenVerdict::Syn if self.wants_cookie(listener) => {
+                self.answer_with_cookie(listener, tuple, now)
+            }
             ListenVerdict::Syn => {
                 self.may_take_syn(listener)?;
                 self.take_syn(listener, tuple, None, now)
@@ -241,7 +246,7 @@ impl Stack {
     /// Whether a listener, and the stack as a whole, has room for one more half-open connection.
     fn may_take_syn(&self, listener: u32) -> Result<(), Discard> {
         let listener = self.listeners.slots.get(listener);
-        if !listener.is_some_and(Listener::may_take_syn)
+        if !listener.is_some_and(|l| l.may_begin() && l.may_finish())
             || self.table.half_open.len() >= self.config.max_half_open
         {
             return Err(Discard::TcpBacklogFull);

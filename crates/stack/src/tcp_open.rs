@@ -220,6 +220,7 @@ impl Stack {
             half_open: 0,
             accept_queue: VecDeque::new(),
             undecided: VecDeque::new(),
+            cookies_until: Instant::ZERO,
             events: Readiness::empty(),
         });
         Ok(SocketId {

@@ -80,6 +80,7 @@ reasons! {
     TcpListenAck: "RFC 9293 3.10.7.2", "ACK to a listener";
     TcpListenReset: "RFC 9293 3.10.7.2", "RST to a listener";
     TcpListenOther: "RFC 9293 3.10.7.2", "neither SYN, ACK nor RST to a listener";
+    TcpSynCookie: "RFC 4987 3.6", "brings back no SYN cookie of ours, or one too old";
     TcpBacklogFull: "RFC 4987", "SYN queue or accept queue is full";
     TcpUnacceptableAck: "RFC 9293 3.10.7.3", "SYN-SENT: acknowledges what we never sent";
     TcpResetInSynSent: "RFC 9293 3.10.7.3", "SYN-SENT: reset without a valid ACK";

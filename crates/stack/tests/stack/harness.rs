@@ -268,6 +268,16 @@ fn describe(from: Side, packet: &Packet) -> Seen {
 
 /// A TCP segment as a stranger would forge it.
 pub(crate) fn forge(source: SocketAddr, destination: SocketAddr, tcp: TcpHeader) -> Packet {
+    forge_with_text(source, destination, tcp, 0)
+}
+
+/// As [`forge`], with so many octets of text.
+pub(crate) fn forge_with_text(
+    source: SocketAddr,
+    destination: SocketAddr,
+    tcp: TcpHeader,
+    text: usize,
+) -> Packet {
     let ip = IpHeader::new(source.ip(), destination.ip(), Protocol::TCP);
     let tcp = TcpHeader {
         source_port: source.port(),
@@ -275,6 +285,7 @@ pub(crate) fn forge(source: SocketAddr, destination: SocketAddr, tcp: TcpHeader)
         ..tcp
     };
     let mut built = Packet::new();
+    built.payload.push(Bytes::from(vec![0x55; text]));
     assert!(built.write_tcp(&ip, &tcp, 0, handfast_wire::Checksum::None));
     Packet::from_bytes(built.to_bytes())
 }

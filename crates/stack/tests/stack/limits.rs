@@ -1,4 +1,4 @@
-use crate::harness::{FAMILIES, Family, Pair, Side, forge, read};
+use crate::harness::{FAMILIES, Family, Pair, Side, forge, forge_with_text, read};
 use bytes::Bytes;
 use handfast_base::Duration;
 use handfast_stack::{ConnectError, ConnectOptions, ListenOptions, SocketId, StackConfig};
@@ -326,25 +326,6 @@ fn out_of_order_text_is_refused_before_the_reserve_is_touched() {
         assert!(net.b.stack.metrics().discards(Discard::NoMemory) > 50);
         net.transfer(Side::A, client, server, b"in order, this still passes");
     }
-}
-
-fn forge_with_text(
-    source: core::net::SocketAddr,
-    destination: core::net::SocketAddr,
-    tcp: TcpHeader,
-    text: usize,
-) -> handfast_wire::Packet {
-    use handfast_wire::{Checksum, IpHeader, Packet, Protocol};
-    let ip = IpHeader::new(source.ip(), destination.ip(), Protocol::TCP);
-    let tcp = TcpHeader {
-        source_port: source.port(),
-        destination_port: destination.port(),
-        ..tcp
-    };
-    let mut built = Packet::new();
-    built.payload.push(Bytes::from(vec![0x55; text]));
-    assert!(built.write_tcp(&ip, &tcp, 0, Checksum::None));
-    Packet::from_bytes(built.to_bytes())
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use crate::harness::{FAMILIES, Family, Pair, Side, forge, syn};
 use core::net::{IpAddr, SocketAddr};
 use handfast_base::Duration;
-use handfast_stack::{AddressPrefix, BindError, ConnectOptions, ListenOptions, Route};
+use handfast_stack::{AddressPrefix, BindError, ConnectOptions, ListenOptions, Route, SynCookies};
 use handfast_tcp::{ConnectionError, Readiness, State};
 use handfast_wire::Discard;
 use handfast_wire::tcp::TcpFlags;
@@ -12,6 +12,7 @@ fn a_full_backlog_is_silent_and_serves_again_when_there_is_room() {
         let mut net = Pair::new(family);
         let options = ListenOptions {
             backlog: 2,
+            syn_cookies: SynCookies::Never,
             ..ListenOptions::on(net.b.at(80))
         };
         let listener = net.b.stack.tcp_listen(options).unwrap();
