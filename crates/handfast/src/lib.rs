@@ -50,6 +50,8 @@ pub use udp_socket::UdpSocket;
 pub use handfast_base as base;
 pub use handfast_link as link;
 pub use handfast_stack as stack;
-pub use handfast_tcp::{Config, ConnectionError, KeepAlive, Readiness, State, TcpInfo};
+pub use handfast_tcp::{
+    Config, ConnectionError, Ecn, EcnMode, KeepAlive, Readiness, State, TcpInfo,
+};
 pub use handfast_trace as trace;
 pub use handfast_wire as wire;

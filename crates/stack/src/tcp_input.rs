@@ -86,7 +86,7 @@ impl Stack {
         self.metrics.tcp.segments_in += 1;
         self.metrics.tcp.resets_in += u64::from(self.segment.has(TcpFlags::RST));
         self.segment.gso_size = packet.gso.map_or(0, |gso| gso.size);
-        self.segment.ecn_ce = ecn == Ecn::Ce;
+        self.segment.ecn = ecn;
         packet.move_payload(start as u32, end, &mut self.segment.payload);
     }
 

@@ -28,7 +28,8 @@ impl Envelope {
     fn new(tuple: &Tuple, fields: Fields) -> Option<Envelope> {
         let mut ip = IpHeader::new(tuple.local.ip(), tuple.remote.ip(), Protocol::TCP);
         ip.hop_limit = fields.hop_limit;
-        ip.traffic_class = fields.traffic_class;
+        // The last two bits belong to the connection (RFC 3168, 5).
+        ip.traffic_class = fields.traffic_class & !3;
         ip.flow_label = fields.flow_label;
         Some(Envelope {
             ip: TcpEncapsulation::new(&ip)?,
@@ -43,7 +44,8 @@ impl Envelope {
         [slot.header.source_port, slot.header.destination_port] = self.ports;
         core::mem::swap(&mut packet.payload, &mut slot.payload);
         packet.reason = slot.reason;
-        packet.write_tcp_segment(&self.ip, &slot.header, slot.gso_size, self.checksum);
+        let (size, checksum) = (slot.gso_size, self.checksum);
+        packet.write_tcp_segment(&self.ip, &slot.header, size, checksum, slot.ecn);
         counters.segments_out += 1;
         counters.retransmissions += u64::from(slot.reason.is_retransmission());
         counters.resets_out += u64::from(slot.header.flags.contains(TcpFlags::RST));

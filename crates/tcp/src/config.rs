@@ -1,3 +1,4 @@
+use crate::Ecn;
 use crate::congestion::Congestion;
 use handfast_base::Duration;
 
@@ -48,6 +49,8 @@ pub struct Config {
     pub initial_window: u8,
     /// The congestion control of this connection. Default CUBIC.
     pub congestion: Congestion,
+    /// Explicit Congestion Notification (RFC 3168). Default: when the peer asks for it.
+    pub ecn: Ecn,
     /// The usual segments go a shorter way, in and out. Default on; off, all go the long way, with
     /// the same result.
     pub fast_path: bool,
@@ -115,6 +118,7 @@ impl Default for Config {
             rto_max: Duration::from_secs(120),
             initial_window: 10,
             congestion: Congestion::CUBIC,
+            ecn: Ecn::Passive,
             fast_path: true,
         }
     }

@@ -1,12 +1,12 @@
 use crate::ack::sack_blocks::Reports;
 use crate::buffer::{assembler::Assembler, receive::ReceiveBuffer, send::SendBuffer};
-use crate::congestion::{CongestionControl, CongestionWindow};
+use crate::congestion::{CongestionControl, CongestionWindow, LossEvent};
 use crate::recovery::{self, Recovery, scoreboard::Scoreboard};
 use crate::tcb::{Flags, Tcb};
 use crate::timer::{Timer, Timers};
 use crate::{
     Config, ConnectionError, Disposition, IcmpError, NetError, Path, Readiness, Segment,
-    SegmentSlot, State, fast_path, keep_alive, mss, output, segment_arrives, timeouts, window,
+    SegmentSlot, State, ecn, fast_path, keep_alive, mss, output, segment_arrives, timeouts, window,
 };
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -43,6 +43,8 @@ pub struct Connection {
     /// Since when the oldest unacknowledged octet has waited, or the window has been closed.
     pub(crate) stuck_since: Instant,
     pub(crate) counters: Counters,
+    /// What ECN remembers, once there is something.
+    pub(crate) ecn: Option<Box<ecn::Record>>,
 }
 
 /// What a connection has done so far.
@@ -145,6 +147,7 @@ impl Connection {
                 challenges: 0,
                 challenge_interval: 0,
                 state,
+                ecn: ecn::Bits::empty(),
                 flags: Flags::empty(),
             },
             timers: Timers::OFF,
@@ -157,6 +160,7 @@ impl Connection {
             last_heard: now,
             stuck_since: now,
             counters: Counters::default(),
+            ecn: None,
         };
         mss::update(&mut c);
         c
@@ -378,6 +382,15 @@ impl Connection {
         f(&mut *active.congestion, &mut w);
         tcb.cwnd = w.cwnd.clamp(mss, 1 << 30);
         tcb.ssthresh = w.ssthresh.max(2 * mss);
+    }
+
+    /// Congestion control answers a loss, unless it has answered a mark in the same window of data
+    /// (RFC 3168, 6.1.2).
+    pub(crate) fn congested(&mut self, loss: &LossEvent) {
+        if !ecn::has_answered(self, loss) {
+            self.with_congestion(|algorithm, w| algorithm.on_loss(w, loss));
+            ecn::reduced(self);
+        }
     }
 
     /// Octets the application may still queue, as far as the send buffer goes.

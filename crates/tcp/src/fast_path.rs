@@ -11,7 +11,7 @@ use crate::recovery::Phase;
 use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::window::receive::rcv_wnd;
-use crate::{Connection, Readiness, Segment, SegmentSlot, State, ack, hooks, output, window};
+use crate::{Connection, Readiness, Segment, SegmentSlot, State, ack, ecn, hooks, output, window};
 use handfast_base::Instant;
 use handfast_wire::SendReason;
 use handfast_wire::tcp::TcpFlags;
@@ -79,6 +79,7 @@ pub(crate) fn poll_transmit(c: &mut Connection, now: Instant, out: &mut SegmentS
         // Super-segments are decided upon the long way.
         && c.path.gso_max < 2 * mss
         && c.timers.is_armed(Timer::Retransmission)
+        && !t.ecn.contains(ecn::Bits::HELD)
         && c.config.fast_path;
     if !is_usual {
         return false;
@@ -91,6 +92,7 @@ pub(crate) fn poll_transmit(c: &mut Connection, now: Instant, out: &mut SegmentS
     out.begin(start, TcpFlags::ACK, SendReason::Data);
     active.send.slice(start, mss, &mut out.payload);
     output::acknowledge(c, now, out);
+    ecn::mark_new_data(c, out);
     true
 }
 
@@ -119,12 +121,12 @@ fn is_predicted(c: &Connection, seg: &Segment) -> bool {
 /// Sixth to eighth step for text at RCV.NXT that fits the window and fills no gap.
 #[inline]
 fn in_order(c: &mut Connection, seg: &mut Segment, now: Instant) -> bool {
-    let Some(active) = c.active.as_deref_mut().filter(|a| a.assembler.is_empty()) else {
+    if c.active.as_deref().is_none_or(|a| !a.assembler.is_empty()) {
         return false;
-    };
+    }
     let (octets, wire_size) = (seg.payload.len(), seg.wire_size());
-    active.receive.push(&mut seg.payload);
     hooks::heard(c, seg, now);
+    c.parts().1.receive.push(&mut seg.payload);
     window::send::update(&mut c.tcb, seg);
     c.tcb.rcv_nxt += octets;
     c.tcb.rcv_held += octets;

@@ -8,7 +8,7 @@ use crate::rtt::RttEstimator;
 use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::window::{self, persist};
-use crate::{Connection, Readiness, Segment, State, timestamps, user_timeout};
+use crate::{Connection, Readiness, Segment, State, ecn, timestamps, user_timeout};
 use handfast_base::Instant;
 
 /// The handshake is complete, and SND.WND is known.
@@ -31,6 +31,7 @@ pub(crate) fn heard(c: &mut Connection, seg: &Segment, now: Instant) {
     c.last_heard = now;
     c.tcb.probes = 0;
     timestamps::note(&mut c.tcb, seg, now);
+    ecn::arrived(c, seg, now);
 }
 
 /// SEG.ACK acknowledges something for the first time: SND.UNA advances.
@@ -72,7 +73,7 @@ pub(crate) fn acknowledged(c: &mut Connection, seg: &Segment, now: Instant) {
         active.recovery.phase
     };
     recovery::new_reno::acknowledged(c, ack, acked.octets);
-    if was != Phase::Fast && c.tcb.cwnd > 0 {
+    if was != Phase::Fast && c.tcb.cwnd > 0 && !ecn::forbids_growth(c, seg) {
         let event = AckEvent {
             now,
             acked: acked.octets,

@@ -1,5 +1,5 @@
 use crate::tcb::Flags;
-use crate::{Connection, State, window};
+use crate::{Connection, EcnMode, State, window};
 use handfast_base::{Duration, Instant};
 
 /// A snapshot of one connection (STATUS, RFC 9293, 3.10.6), in the spirit of Linux's `tcp_info`.
@@ -16,6 +16,8 @@ pub struct TcpInfo {
     pub timestamps: bool,
     /// Shifts of the windows we are told and we tell; `None` when scaling is not in use.
     pub window_scale: Option<(u8, u8)>,
+    /// What was agreed about Explicit Congestion Notification.
+    pub ecn: EcnMode,
     /// Octets sent and not acknowledged.
     pub in_flight: u32,
     /// Octets queued and never sent.
@@ -58,6 +60,12 @@ pub struct TcpInfo {
     pub duplicate_acks_in: u32,
     /// Segments that arrived out of order.
     pub out_of_order_in: u32,
+    /// Segments that arrived marked (CE), as far as ECN was agreed.
+    pub ce_in: u32,
+    /// Acknowledgments that told of marks on what we sent (ECE).
+    pub ece_in: u32,
+    /// Times the congestion window was reduced for that.
+    pub ecn_reductions: u32,
     /// Time since the peer was last heard.
     pub last_heard: Duration,
 }
@@ -65,6 +73,7 @@ pub struct TcpInfo {
 impl TcpInfo {
     pub(crate) fn of(c: &Connection, now: Instant) -> TcpInfo {
         let (t, n) = (&c.tcb, &c.counters);
+        let ecn = c.ecn.as_deref().copied().unwrap_or_default();
         TcpInfo {
             state: t.state,
             snd_mss: t.snd_mss,
@@ -74,6 +83,7 @@ impl TcpInfo {
                 .flags
                 .contains(Flags::SCALING)
                 .then_some((t.snd_scale, t.rcv_scale)),
+            ecn: t.ecn.mode(),
             in_flight: c.flight_size(),
             unsent: c
                 .active
@@ -98,6 +108,9 @@ impl TcpInfo {
             timeouts: n.timeouts,
             duplicate_acks_in: n.duplicate_acks_in,
             out_of_order_in: n.out_of_order_in,
+            ce_in: ecn.ce_in,
+            ece_in: ecn.ece_in,
+            ecn_reductions: ecn.reductions,
             last_heard: now.since(c.last_heard),
         }
     }

@@ -24,6 +24,7 @@
 //! | RFC 2018, 2883 | `ack/{sack_blocks, dsack}` |
 //! | RFC 5961 | `challenge_ack`, `segment_arrives/{rst, syn, ack}` |
 //! | RFC 9438, 9406, 3465 | [`congestion`]`/{cubic, hystart, reno}` |
+//! | RFC 3168, 8311, 8511 | `ecn` |
 //! | RFC 6582, 3042 | `recovery/{new_reno, limited_transmit}` |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -38,6 +39,7 @@ mod challenge_ack;
 mod config;
 pub mod congestion;
 mod connection;
+mod ecn;
 mod error;
 mod fast_path;
 mod hooks;
@@ -70,6 +72,7 @@ mod tests;
 
 pub use config::{Config, KeepAlive, Path};
 pub use connection::Connection;
+pub use ecn::{Ecn, EcnMode};
 pub use error::{CloseError, ConnectionError, IcmpError, NetError, SendError};
 pub use info::TcpInfo;
 pub use readiness::Readiness;

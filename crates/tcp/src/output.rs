@@ -7,7 +7,7 @@ use crate::recovery::{Phase, limited_transmit};
 use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::window::{self, persist, silly_window};
-use crate::{Connection, SegmentSlot, State, ack, hooks, mss, nagle, timestamps};
+use crate::{Connection, SegmentSlot, State, ack, ecn, hooks, mss, nagle, timestamps};
 use handfast_base::{Duration, Instant};
 use handfast_wire::tcp::TcpFlags;
 use handfast_wire::{SendReason, SeqNumber};
@@ -81,6 +81,11 @@ fn handshake(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
         (c.config.timestamps, c.config.window_scaling, c.config.sack)
     };
     out.header.options.sack_permitted = sack;
+    if answering {
+        ecn::syn_ack(c.tcb.ecn, &mut out.header);
+    } else {
+        ecn::ask(c, &mut out.header, first);
+    }
     out.header.options.mss = Some(mss::announced(c));
     if scaling {
         out.header.options.window_scale = Some(c.tcb.rcv_scale);
@@ -172,6 +177,9 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     let fin_waits = c.tcb.state.is_fin_queued();
     if unsent == 0 && !fin_waits {
         c.tcb.flags -= Flags::PROBE | Flags::CWND_LIMITED;
+        return false;
+    }
+    if ecn::is_held(c, now) {
         return false;
     }
     restart_after_idle(c, now);
@@ -276,6 +284,7 @@ fn send_new(
     }
     c.tcb.last_sent = now.as_millis() as u32;
     write_data(c, now, out, start, end, reason);
+    ecn::mark_new_data(c, out);
 }
 
 /// Writes the octets `start..end`, of which the last may be our FIN.
@@ -371,6 +380,7 @@ pub(crate) fn acknowledge(c: &mut Connection, now: Instant, out: &mut SegmentSlo
         }
     };
     timestamps::stamp(&c.tcb, &mut out.header, now);
+    ecn::stamp(c, &mut out.header);
     ack::delayed_ack::sent(c);
 }
 

@@ -1,5 +1,5 @@
 use handfast_wire::tcp::{TcpFlags, TcpHeader};
-use handfast_wire::{Discard, Payload, SendReason, SeqNumber};
+use handfast_wire::{Discard, Ecn, Payload, SendReason, SeqNumber};
 
 /// A segment that has arrived: its header and its text. Ports and checksum are the caller's
 /// business; a [`Connection`](crate::Connection) looks at neither.
@@ -12,8 +12,8 @@ pub struct Segment {
     /// Payload octets of each wire segment when several were merged before they came here
     /// (the GSO size), 0 for a segment as it crossed the wire.
     pub gso_size: u16,
-    /// Whether the IP header carried Congestion Experienced (RFC 3168).
-    pub ecn_ce: bool,
+    /// The ECN field of the IP header (RFC 3168, 5).
+    pub ecn: Ecn,
 }
 
 impl Segment {
@@ -60,6 +60,8 @@ pub struct SegmentSlot {
     pub payload: Payload,
     /// Octets of text in each wire segment of a super-segment; 0 for a plain segment.
     pub gso_size: u16,
+    /// The ECN field of the IP header it goes into (RFC 3168, 5).
+    pub ecn: Ecn,
     /// Why it is sent.
     pub reason: SendReason,
 }
@@ -75,6 +77,7 @@ impl SegmentSlot {
         };
         self.payload.clear();
         self.gso_size = 0;
+        self.ecn = Ecn::NotEct;
         self.reason = reason;
     }
 

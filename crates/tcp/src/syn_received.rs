@@ -1,5 +1,5 @@
 use crate::tcb::Flags;
-use crate::{Config, Connection, Path, Segment, SegmentSlot, State, hooks, mss, window};
+use crate::{Config, Connection, Path, Segment, SegmentSlot, State, ecn, hooks, mss, window};
 use alloc::sync::Arc;
 use handfast_base::{Duration, Instant};
 use handfast_wire::tcp::{TcpFlags, TcpHeader, Timestamps};
@@ -29,6 +29,7 @@ pub struct SynReceived {
     timestamps: bool,
     /// Both ends offer selective acknowledgments.
     sack: bool,
+    ecn: ecn::Bits,
     transmissions: u8,
 }
 
@@ -85,6 +86,7 @@ impl SynReceived {
                 .map(window::scale::accepted),
             timestamps: timestamps.is_some(),
             sack: o.sack_permitted && config.sack,
+            ecn: ecn::agreed_passively(syn, config),
             transmissions: 0,
         }
     }
@@ -112,6 +114,7 @@ impl SynReceived {
         }
         h.options.sack_permitted = self.sack;
         h.options.timestamps = self.stamp(now);
+        ecn::syn_ack(self.ecn, h);
         self.sent_at = now;
         self.deadline = now + RTO * (1 << self.transmissions.min(TRANSMISSIONS));
         self.transmissions = self.transmissions.saturating_add(1);
@@ -163,6 +166,7 @@ impl SynReceived {
                 // The newest SYN is the one to echo.
                 self.ts_recent = ts.value;
             }
+            ecn::agreed_passively_again(&mut self.ecn, h);
             return SynReceivedVerdict::SynAckAgain;
         }
         if self.timestamps && !seg.header.flags.intersects(TcpFlags::RST | TcpFlags::SYN) {
@@ -237,6 +241,7 @@ impl SynReceived {
             t.ts_recent_age = self.since;
         }
         t.peer_mss = self.peer_mss;
+        t.ecn = self.ecn;
         // A SYN,ACK that went out once gives an unambiguous sample (Karn).
         if self.transmissions == 1 {
             t.rtt.sample(now.since(self.sent_at));

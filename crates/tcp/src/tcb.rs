@@ -1,4 +1,5 @@
 use crate::State;
+use crate::ecn;
 use crate::rto::Rto;
 use crate::rtt::RttEstimator;
 use handfast_wire::SeqNumber;
@@ -76,6 +77,7 @@ pub(crate) struct Tcb {
     /// The interval (100 ms of our clock) that `challenges` counts.
     pub(crate) challenge_interval: u16,
     pub(crate) state: State,
+    pub(crate) ecn: ecn::Bits,
     pub(crate) flags: Flags,
 }
 

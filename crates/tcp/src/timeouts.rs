@@ -5,7 +5,7 @@ use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::window::persist;
 use crate::{
-    Connection, ConnectionError, NetError, Readiness, State, hooks, keep_alive, recovery,
+    Connection, ConnectionError, NetError, Readiness, State, ecn, hooks, keep_alive, recovery,
     user_timeout, window,
 };
 use handfast_base::Instant;
@@ -28,6 +28,9 @@ pub(crate) fn timeout(c: &mut Connection, now: Instant) {
 
 /// The retransmission timer, which is also the probe timer.
 fn retransmission(c: &mut Connection, now: Instant) {
+    if ecn::released(c) {
+        return;
+    }
     let probing = persist::is_needed(c);
     if c.flight_size() == 0 && !probing {
         return;

@@ -1,7 +1,7 @@
 //! Headers in front of a payload: the way down (RFC 1122, section 1.3.3).
 
 use crate::tcp::TcpHeader;
-use crate::{Checksum, Gso, GsoKind, IpHeader, Packet, Protocol};
+use crate::{Checksum, Ecn, Gso, GsoKind, IpHeader, Packet, Protocol};
 use core::net::IpAddr;
 use handfast_checksum::Sum;
 
@@ -50,7 +50,7 @@ impl TcpEncapsulation {
     /// Writes the IP header in front of `len` octets to the start of `out`. A length that does not
     /// fit its field is written as zero, as super-segments have it.
     #[inline]
-    fn emit_ip(&self, out: &mut [u8], len: u32) {
+    fn emit_ip(&self, out: &mut [u8], len: u32, ecn: Ecn) {
         let ip_len = usize::from(self.ip_len);
         if self.kind == GsoKind::TcpV4
             && let Some(out) = out.first_chunk_mut::<20>()
@@ -58,7 +58,9 @@ impl TcpEncapsulation {
             out.copy_from_slice(&self.octets[..20]);
             let field = u16::try_from(len.saturating_add(20)).unwrap_or(0);
             put(out, 2, field);
-            put(out, 10, self.header.add_u16(field).finish());
+            out[1] |= ecn as u8;
+            let header = self.header.add_u16(field).add_u16(ecn as u16);
+            put(out, 10, header.finish());
         } else {
             let extensions = (ip_len as u32).saturating_sub(40);
             out[..ip_len].copy_from_slice(&self.octets[..ip_len]);
@@ -67,6 +69,9 @@ impl TcpEncapsulation {
                 4,
                 u16::try_from(len.saturating_add(extensions)).unwrap_or(0),
             );
+            if let Some(class) = out.get_mut(1) {
+                *class |= (ecn as u8) << 4;
+            }
         }
     }
 }
@@ -102,12 +107,13 @@ impl Packet {
             self.reserve_head(0);
             return false;
         };
-        self.write_tcp_segment(&flow, tcp, segment_size, checksum);
+        self.write_tcp_segment(&flow, tcp, segment_size, checksum, Ecn::NotEct);
         true
     }
 
     /// As [`write_tcp`](Packet::write_tcp), with the part made beforehand that all segments of a
-    /// flow share.
+    /// flow share. Its ECN field is to be zero, and becomes `ecn`, which may differ from one segment
+    /// to the next (RFC 3168, 6.1).
     #[inline]
     pub fn write_tcp_segment(
         &mut self,
@@ -115,6 +121,7 @@ impl Packet {
         tcp: &TcpHeader,
         segment_size: u16,
         checksum: Checksum,
+        ecn: Ecn,
     ) {
         let ip_len = usize::from(flow.ip_len);
         let payload_len = self.payload.len();
@@ -123,7 +130,7 @@ impl Packet {
         let head = self.reserve_head(Packet::HEAD_CAPACITY);
         let tcp_len = tcp.emit(&mut head[ip_len..]);
         let len = payload_len.saturating_add(tcp_len as u32);
-        flow.emit_ip(head, len);
+        flow.emit_ip(head, len, ecn);
         let pseudo = flow.pseudo_header.add_u32(len);
         if is_partial {
             put(head, ip_len + TCP_CHECKSUM, pseudo.fold());

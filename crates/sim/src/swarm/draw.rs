@@ -5,7 +5,7 @@ use crate::LinkConfig;
 use crate::transfer::{Close, Manners, Transfer};
 use handfast::base::{Duration, Instant, Rng};
 use handfast::link::impaired::{Impairment, Queue, Rate, Reordering};
-use handfast::{Config, KeepAlive};
+use handfast::{Config, Ecn, KeepAlive};
 
 /// Octets that one run moves at most.
 const OCTETS: f64 = 6e6;
@@ -317,6 +317,7 @@ impl Dice {
             time_wait: self.time(0.1, 120.0),
             timestamps: self.chance(0.7),
             window_scaling: self.chance(0.8),
+            ecn: self.one(&[Ecn::Off, Ecn::Passive, Ecn::On]),
             initial_window: self.one(&[1, 2, 4, 10, 10, 10]),
             ..Config::default()
         }

@@ -9,6 +9,8 @@ use handfast_base::{Duration, Instant};
 
 /// beta_cubic = 0.7 (4.6).
 const BETA: (u64, u64) = (7, 10);
+/// The same when a router has marked instead of dropping (RFC 8511, 3).
+const BETA_ECN: (u64, u64) = (17, 20);
 /// (1 + beta_cubic) / 2, of fast convergence (4.7).
 const CONVERGENCE: (u64, u64) = (17, 20);
 /// alpha_cubic = 3 (1 - beta_cubic) / (1 + beta_cubic) (4.3).
@@ -157,9 +159,13 @@ impl CongestionControl for Cubic {
         if self.mss != w.mss {
             self.resize(w.mss);
         }
-        let ssthresh = part(loss.in_flight, BETA).max(2 * w.mss);
+        let (beta, most) = match loss.kind {
+            LossKind::Ecn => (BETA_ECN, w.cwnd),
+            _ => (BETA, u32::MAX),
+        };
+        let ssthresh = part(loss.in_flight, beta).max(2 * w.mss);
         let first = match loss.kind {
-            LossKind::FastRetransmit => true,
+            LossKind::FastRetransmit | LossKind::Ecn => true,
             LossKind::Timeout { repeated } => !repeated,
         };
         if first {
@@ -175,7 +181,7 @@ impl CongestionControl for Cubic {
         self.after_timeout = matches!(loss.kind, LossKind::Timeout { .. });
         w.cwnd = match self.after_timeout {
             true => w.mss,
-            false => ssthresh,
+            false => ssthresh.min(most),
         };
     }
 

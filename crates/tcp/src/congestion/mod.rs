@@ -82,6 +82,8 @@ pub struct LossEvent {
 pub enum LossKind {
     /// By duplicate acknowledgments: once per window.
     FastRetransmit,
+    /// Not at all: a router marked instead of dropping (RFC 3168). Once per window.
+    Ecn,
     /// By the retransmission timer; `repeated` when it ran out for the same data before.
     Timeout {
         /// The timer ran out for this data before: ssthresh stays (RFC 5681, 3.1).

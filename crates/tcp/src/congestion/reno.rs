@@ -37,6 +37,12 @@ impl CongestionControl for Reno {
                 w.ssthresh = half;
                 w.cwnd = half;
             }
+            LossKind::Ecn => {
+                // RFC 8511 (3): who marks keeps short queues, so that less than half is enough.
+                let part = (u64::from(loss.in_flight) * 4 / 5) as u32;
+                w.ssthresh = part.max(2 * w.mss);
+                w.cwnd = w.cwnd.min(w.ssthresh);
+            }
             LossKind::Timeout { repeated } => {
                 if !repeated {
                     w.ssthresh = half;

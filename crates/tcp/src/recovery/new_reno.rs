@@ -41,7 +41,7 @@ pub(crate) fn duplicate_ack(c: &mut Connection, now: Instant) {
             in_flight: in_flight.min(tcb.cwnd),
             kind: LossKind::FastRetransmit,
         };
-        c.with_congestion(|algorithm, w| algorithm.on_loss(w, &loss));
+        c.congested(&loss);
         retransmit_first(c);
     }
 }
@@ -96,7 +96,7 @@ pub(crate) fn timed_out(c: &mut Connection, now: Instant) {
             repeated: active.recovery.phase == Phase::Loss && resent,
         },
     };
-    c.with_congestion(|algorithm, w| algorithm.on_loss(w, &loss));
+    c.congested(&loss);
     all_is_lost(c);
 }
 

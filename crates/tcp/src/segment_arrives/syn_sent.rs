@@ -2,7 +2,7 @@
 
 use super::{Step, discard, text_and_controls};
 use crate::tcb::Flags;
-use crate::{Connection, ConnectionError, Segment, State, hooks, mss, window};
+use crate::{Connection, ConnectionError, Segment, State, ecn, hooks, mss, window};
 use core::ops::ControlFlow;
 use handfast_base::Instant;
 use handfast_wire::Discard;
@@ -24,6 +24,9 @@ pub(super) fn segment_arrives(c: &mut Connection, seg: &mut Segment, now: Instan
     // the acknowledged ISS is the proof.
     if seg.has(TcpFlags::RST) {
         if !acks_us {
+            return discard(Discard::TcpResetInSynSent);
+        }
+        if ecn::refused(c) {
             return discard(Discard::TcpResetInSynSent);
         }
         c.die(ConnectionError::Refused);
@@ -81,5 +84,6 @@ fn learn_from_syn(c: &mut Connection, seg: &Segment, now: Instant) {
         t.ts_recent_age = now.as_millis() as u32;
     }
     t.peer_mss = options.mss.unwrap_or(c.path.default_mss());
+    ecn::learn(c, &seg.header);
     mss::update(c);
 }

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use handfast_base::{Duration, Instant};
 use handfast_wire::tcp::{SackBlock, TcpFlags, TcpHeader, Timestamps};
-use handfast_wire::{Payload, SendReason, SeqNumber};
+use handfast_wire::{Ecn, Payload, SendReason, SeqNumber};
 
 pub(crate) const PATH: Path = Path {
     mtu: 1500,
@@ -31,6 +31,7 @@ pub(crate) struct Sent {
     pub(crate) header: TcpHeader,
     pub(crate) text: Bytes,
     pub(crate) gso_size: u16,
+    pub(crate) ecn: Ecn,
     pub(crate) reason: SendReason,
 }
 
@@ -73,17 +74,21 @@ pub(crate) fn octet(n: u32) -> u8 {
 }
 
 /// Reads a segment: control bits by name, then `seq=`, `ack=`, `len=` (text), `win=`, `up=`,
-/// `ts=` (TSval), `echo=`, `mss=`, `ws=`,
-/// `sackok`, `sack=left..right`. Numbers not given are 0, the window 60000.
+/// `ts=` (TSval), `echo=`, `mss=`, `ws=`, `sackok`, `sack=left..right`; `ect0`, `ect1` and `ce` are
+/// the IP header's. Numbers not given are 0, the window 60000.
 pub(crate) fn segment(text: &str, ours: SeqNumber, theirs: SeqNumber) -> Segment {
     let mut seg = Segment::default();
     let h = &mut seg.header;
     (h.seq, h.ack, h.window) = (theirs, ours, 60_000);
-    let (mut len, mut echo) = (0, 0);
+    let (mut len, mut echo, mut ecn_field) = (0, 0, Ecn::NotEct);
     for word in text.split([' ', ',']).filter(|w| !w.is_empty()) {
         let Some((key, value)) = word.split_once('=') else {
             if word == "sackok" {
                 h.options.sack_permitted = true;
+                continue;
+            }
+            if let Some(ecn) = codepoint(word) {
+                ecn_field = ecn;
                 continue;
             }
             h.flags |= TcpFlags::from_name(word).unwrap_or_else(|| panic!("{word} in {text}"));
@@ -118,6 +123,7 @@ pub(crate) fn segment(text: &str, ours: SeqNumber, theirs: SeqNumber) -> Segment
     if let Some(ts) = &mut h.options.timestamps {
         ts.echo = echo;
     }
+    seg.ecn = ecn_field;
     if !h.flags.contains(TcpFlags::ACK) {
         h.ack = SeqNumber(0);
     }
@@ -125,6 +131,15 @@ pub(crate) fn segment(text: &str, ours: SeqNumber, theirs: SeqNumber) -> Segment
     let octets: Vec<u8> = (0..len).map(|i| octet(first.wrapping_add(i))).collect();
     seg.payload = Payload::from(Bytes::from(octets));
     seg
+}
+
+fn codepoint(word: &str) -> Option<Ecn> {
+    Some(match word {
+        "ect0" => Ecn::Ect0,
+        "ect1" => Ecn::Ect1,
+        "ce" => Ecn::Ce,
+        _ => return None,
+    })
 }
 
 /// `SYN,ACK seq=-1 ack=0 len=..`: the form in which tests name what is sent.
@@ -232,6 +247,7 @@ impl Bench {
                 header: slot.header,
                 text: slot.payload.to_bytes(),
                 gso_size: slot.gso_size,
+                ecn: slot.ecn,
                 reason: slot.reason,
             });
             count += 1;
@@ -297,7 +313,13 @@ impl Bench {
         let new = &self.log[self.told..];
         self.told = self.log.len();
         new.iter()
-            .map(|s| show(&s.header, s.text.len(), self.ours, self.theirs))
+            .map(|s| {
+                let shown = show(&s.header, s.text.len(), self.ours, self.theirs);
+                match s.ecn {
+                    Ecn::NotEct => shown,
+                    ecn => format!("{shown} {ecn:?}"),
+                }
+            })
             .collect()
     }
 

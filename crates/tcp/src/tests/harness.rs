@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use handfast_base::{Duration, Instant, Rng};
 use handfast_wire::tcp::{TcpFlags, TcpHeader};
-use handfast_wire::{Payload, SeqNumber};
+use handfast_wire::{Ecn, Payload, SeqNumber};
 
 pub(crate) use super::bench::PATH;
 
@@ -45,6 +45,8 @@ pub(crate) enum Verdict {
     Pass,
     Drop,
     Duplicate,
+    /// Congestion Experienced, where the sender allows it.
+    Mark,
     /// Arrives this many microseconds late.
     Late(u64),
 }
@@ -328,8 +330,15 @@ impl Wire {
                 self.log
                     .push((self.now, from, slot.header, slot.payload.len(), slot.reason));
                 let mut arrivals = Vec::new();
+                let mut ecn = slot.ecn;
                 match (self.fault)(from, &slot, n) {
                     Verdict::Pass => arrivals.push(self.delay),
+                    Verdict::Mark => {
+                        arrivals.push(self.delay);
+                        if ecn != Ecn::NotEct {
+                            ecn = Ecn::Ce;
+                        }
+                    }
                     Verdict::Drop => {}
                     Verdict::Duplicate => arrivals.extend([self.delay, self.delay]),
                     Verdict::Late(us) => {
@@ -342,7 +351,7 @@ impl Wire {
                         header: slot.header,
                         payload: copy(&slot.payload),
                         gso_size: slot.gso_size,
-                        ecn_ce: false,
+                        ecn,
                     };
                     self.queue
                         .insert((self.now + delay, self.sequence), (1 - from, seg));

@@ -25,6 +25,7 @@ mod closing;
 mod congestion_control;
 mod data_transfer;
 mod deadlines;
+mod ecn;
 mod estimators;
 mod handshake;
 mod loss_recovery;

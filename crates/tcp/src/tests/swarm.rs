@@ -3,7 +3,7 @@
 //! same seed gives the same log.
 
 use super::harness::*;
-use crate::{Config, Connection, ConnectionError, KeepAlive, Path, Readiness, State};
+use crate::{Config, Connection, ConnectionError, Ecn, KeepAlive, Path, Readiness, State};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -77,6 +77,7 @@ fn config(rng: &mut Rng) -> Config {
         timestamps: rng.chance(0.6),
         window_scaling: rng.chance(0.7),
         initial_window: pick(rng, &[1, 2, 10, 10]),
+        ecn: pick(rng, &[Ecn::Off, Ecn::Passive, Ecn::On, Ecn::On]),
         rto_min: Duration::from_millis(pick(rng, &[0, 10, 200, 1000])),
         time_wait: Duration::from_secs(600),
         // Else one whose peer's reset was lost waits for ever, and rightly so.
@@ -121,6 +122,7 @@ impl Swarm {
         let loss = pick(&mut rng, &[0.0, 0.0, 0.01, 0.05, 0.1, 0.2, 0.3]);
         let twice = pick(&mut rng, &[0.0, 0.01, 0.2]);
         let late = pick(&mut rng, &[0.0, 0.02, 0.3]);
+        let marks = pick(&mut rng, &[0.0, 0.01, 0.1, 1.0]);
         let small = hosts.iter().any(|h| {
             h.config.receive_buffer < 100
                 || h.config.mss.is_some_and(|m| m < 64)
@@ -155,10 +157,12 @@ impl Swarm {
         wire.delay = Duration::from_micros(pick(&mut rng, &[0, 10, 1_000, 20_000, 150_000]));
         wire.fault = Box::new(move |_, _, _| {
             let draws = (rng.chance(loss), rng.chance(twice), rng.chance(late));
+            let mark = rng.chance(marks);
             match draws {
                 (true, _, _) => Verdict::Drop,
                 (_, true, _) => Verdict::Duplicate,
                 (_, _, true) => Verdict::Late(rng.below(100_000)),
+                _ if mark => Verdict::Mark,
                 _ => Verdict::Pass,
             }
         });

@@ -102,7 +102,8 @@ fn whatever_bit_is_wrong_a_flow_takes_no_more_than_parsing_does() {
 #[test]
 fn a_shared_encapsulation_writes_what_a_header_of_its_own_does() {
     for ends in ENDS {
-        let ip = ip(ends);
+        let mut ip = ip(ends);
+        ip.set_ecn(Ecn::NotEct);
         let shared = TcpEncapsulation::new(&ip).unwrap();
         for (text, segment_size, checksum) in [
             (&b""[..], 0, Checksum::None),
@@ -111,11 +112,13 @@ fn a_shared_encapsulation_writes_what_a_header_of_its_own_does() {
             (&[9; 4000], 1000, Checksum::None),
             (&[9; 70_000], 1000, Checksum::Partial),
         ] {
+            let ecn = if segment_size > 0 { Ecn::Ce } else { Ecn::Ect0 };
             let tcp = TcpHeader::default();
             let mut p = Packet::new();
             p.payload = Payload::from(Bytes::from_static(text));
-            p.write_tcp_segment(&shared, &tcp, segment_size, checksum);
+            p.write_tcp_segment(&shared, &tcp, segment_size, checksum, ecn);
             // The header written on its own, length and checksum and all.
+            ip.set_ecn(ecn);
             let mut alone = [0; IpHeader::MAX_LEN];
             let len = ip.emit(&mut alone, text.len() as u32 + 20);
             assert_eq!(p.head()[..len], alone[..len]);

@@ -1,0 +1,147 @@
+//! ECN-Echo until CWR, and one reduction a window (RFC 3168, 6.1.2 and 6.1.3).
+
+use super::{Bits, record};
+use crate::congestion::{LossEvent, LossKind};
+use crate::timer::Timer;
+use crate::{Connection, Segment, SegmentSlot, hooks};
+use handfast_base::{Duration, Instant};
+use handfast_wire::tcp::{TcpFlags, TcpHeader};
+use handfast_wire::{Ecn, SendReason, SeqNumber};
+
+/// A segment of the peer's, its sequence number and acknowledgment acceptable: what its marks and
+/// its echo say. A segment outside the window says nothing (6.1.5).
+#[inline]
+pub(crate) fn arrived(c: &mut Connection, seg: &Segment, now: Instant) {
+    if !c.tcb.ecn.intersects(Bits::CLASSIC) {
+        return;
+    }
+    if c.tcb.ecn.contains(Bits::ECHOES) && !seg.payload.is_empty() {
+        // CWR first: it answers marks before this one (6.1.3).
+        if seg.has(TcpFlags::CWR) {
+            c.tcb.ecn -= Bits::ECHO;
+        }
+        if seg.ecn == Ecn::Ce {
+            c.tcb.ecn |= Bits::ECHO;
+            let r = record(c);
+            r.ce_in = r.ce_in.wrapping_add(1);
+        }
+    }
+    if echoes(c, seg) {
+        let r = record(c);
+        r.ece_in = r.ece_in.wrapping_add(1);
+        echoed(c, seg, now);
+    }
+}
+
+/// Whether the segment tells us of marks on what we sent.
+#[inline]
+fn echoes(c: &Connection, seg: &Segment) -> bool {
+    c.tcb.ecn.contains(Bits::SENDS) && seg.has(TcpFlags::ECE) && !seg.has(TcpFlags::SYN)
+}
+
+/// Whether the window may not grow by this acknowledgment: it "follows the normal procedures for
+/// increasing the congestion window when it receives ACK packets without the ECN-Echo bit"
+/// (6.1.2).
+#[inline]
+pub(crate) fn forbids_growth(c: &Connection, seg: &Segment) -> bool {
+    echoes(c, seg)
+}
+
+/// ECE arrived: once for each window of data it is answered as a loss would be, but for the
+/// retransmission (6.1.2).
+fn echoed(c: &mut Connection, seg: &Segment, now: Instant) {
+    let (ack, in_flight) = (seg.header.ack, c.flight_size());
+    if in_flight == 0 || ack.before(c.tcb.snd_una) || is_answered(c, ack) {
+        return;
+    }
+    let r = record(c);
+    r.reductions = r.reductions.wrapping_add(1);
+    if c.tcb.cwnd <= u32::from(c.tcb.snd_mss) {
+        // "The sending TCP MUST reset the retransmit timer on receiving the ECN-Echo packet when
+        // the congestion window is one", and sends again only when it fires.
+        c.tcb.ecn |= Bits::HELD;
+        hooks::arm_retransmission(c, now);
+        reduced(c);
+        return;
+    }
+    c.congested(&LossEvent {
+        now,
+        in_flight: in_flight.min(c.tcb.cwnd),
+        kind: LossKind::Ecn,
+    });
+}
+
+/// Whether the window was reduced when the octet before `ack` was in flight already. What is
+/// remembered may be so old that sequence numbers have gone half round: then it lies ahead of
+/// SND.NXT.
+fn is_answered(c: &Connection, ack: SeqNumber) -> bool {
+    let recover = c.ecn.as_deref().and_then(|r| r.recover);
+    recover.is_some_and(|r| ack.at_or_before(r) && r.at_or_before(c.tcb.snd_nxt))
+}
+
+/// Whether the loss befell a window of data for which a mark was answered already. That of the
+/// timer is a new one: a retransmission was lost.
+pub(crate) fn has_answered(c: &Connection, loss: &LossEvent) -> bool {
+    loss.kind == LossKind::FastRetransmit && is_answered(c, c.tcb.snd_una + 1)
+}
+
+/// The window was reduced, for whatever reason: the peer is told so, and what is in flight now
+/// reduces it no more (6.1.2).
+pub(crate) fn reduced(c: &mut Connection) {
+    if c.tcb.ecn.contains(Bits::SENDS) {
+        c.tcb.ecn |= Bits::REDUCED;
+        record(c).recover = Some(c.tcb.snd_nxt);
+    }
+}
+
+/// Puts ECN on new text that leaves: ECT(0) on every segment of it, CWR on the first after a
+/// reduction. Never on a probe (6.1.6), a retransmission (6.1.5) or a segment without text (6.1.4).
+#[inline]
+pub(crate) fn mark_new_data(c: &mut Connection, out: &mut SegmentSlot) {
+    if !c.tcb.ecn.contains(Bits::SENDS)
+        || out.payload.is_empty()
+        || out.reason == SendReason::WindowProbe
+    {
+        return;
+    }
+    out.ecn = Ecn::Ect0;
+    if c.tcb.ecn.contains(Bits::REDUCED) {
+        c.tcb.ecn -= Bits::REDUCED;
+        out.header.flags |= TcpFlags::CWR;
+    }
+}
+
+/// ECE on everything that acknowledges, until CWR arrives (6.1.3).
+#[inline]
+pub(crate) fn stamp(c: &Connection, header: &mut TcpHeader) {
+    if c.tcb.ecn.contains(Bits::ECHO) {
+        header.flags |= TcpFlags::ECE;
+    }
+}
+
+/// Whether new data waits for the retransmission timer, which then runs.
+#[inline]
+pub(crate) fn is_held(c: &mut Connection, now: Instant) -> bool {
+    c.tcb.ecn.contains(Bits::HELD) && still_held(c, now)
+}
+
+#[cold]
+fn still_held(c: &mut Connection, now: Instant) -> bool {
+    if c.timers.is_armed(Timer::Retransmission) {
+        return true;
+    }
+    let idle = (now.as_millis() as u32).wrapping_sub(c.tcb.last_sent);
+    if Duration::from_millis(u64::from(idle)) > c.rto() {
+        c.tcb.ecn -= Bits::HELD;
+        return false;
+    }
+    hooks::arm_retransmission(c, now);
+    true
+}
+
+/// The timer fired. True when it ran only to hold new data back, which may leave now.
+pub(crate) fn released(c: &mut Connection) -> bool {
+    let held = c.tcb.ecn.contains(Bits::HELD);
+    c.tcb.ecn -= Bits::HELD;
+    held && c.flight_size() == 0
+}
