@@ -50,6 +50,7 @@ pub use udp_socket::UdpSocket;
 pub use handfast_base as base;
 pub use handfast_link as link;
 pub use handfast_stack as stack;
+pub use handfast_tcp::congestion;
 pub use handfast_tcp::{
     Config, ConnectionError, Ecn, EcnMode, KeepAlive, Readiness, State, TcpInfo,
 };

@@ -186,8 +186,8 @@ fn config(arguments: &TcpArguments) -> Config {
             ..KeepAlive::default()
         }),
         congestion: match arguments.congestion {
-            Congestion::Cubic => handfast::tcp::congestion::Congestion::CUBIC,
-            Congestion::Reno => handfast::tcp::congestion::Congestion::RENO,
+            Congestion::Cubic => handfast::congestion::Congestion::CUBIC,
+            Congestion::Reno => handfast::congestion::Congestion::RENO,
         },
         ..Config::default()
     };
