@@ -1,0 +1,319 @@
+//! W5: congestion control over an impaired path, in virtual time. Markdown comes out.
+//!
+//! `cargo run --release -p handfast-bench --bin w5 [seeds] [only rows with this in the name]`
+//!
+//! The path: 100 Mbit/s of IP packets, 50 ms round trip, a drop-tail queue of one
+//! bandwidth-delay product (unless the row says otherwise), 1,500 octets; impairments are those
+//! of the sender's direction. Three tables: the share of the link that one bulk transfer gets in
+//! 60 s, the first 5 discarded; 20 MiB from SYN to last octet; and two flows of one algorithm that
+//! begin within a second of each other. Every octet is compared. Figures are a median and, in
+//! brackets, the least and the most of all seeds; where nothing is left to chance, one run is all
+//! runs.
+
+use bytes::Bytes;
+use handfast::congestion::Congestion;
+use handfast_bench::spread;
+use handfast_sim::handfast::base::{Duration, Instant};
+use handfast_sim::handfast::link::impaired::{Impairment, Queue, Rate};
+use handfast_sim::handfast::stack::StackConfig;
+use handfast_sim::handfast::{Config, TcpInfo, TcpListener, TcpStream};
+use handfast_sim::{Handle, Host, LinkConfig, Sim};
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+const RATE: u64 = 100_000_000;
+const ROUND_TRIP: Duration = Duration::from_millis(50);
+const DISCARDED: Duration = Duration::from_secs(5);
+const END: Duration = Duration::from_secs(60);
+const FILE: u64 = 20 << 20;
+/// What a transfer repeats; its length is no multiple of any segment.
+const PATTERN: usize = 65_521;
+/// Only for readers that wait in vain: nothing here takes so long.
+const HORIZON: Duration = Duration::from_secs(3_600);
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let seeds = args.next().map_or(20, |a| a.parse().expect("seeds"));
+    let only = args.next().unwrap_or_default();
+    let rows: Vec<Row> = rows().into_iter().filter(|r| r.0.contains(&only)).collect();
+    println!(
+        "100 Mbit/s, 50 ms, queue 1 BDP, 1,500 octets, timestamps, delayed ACKs, receive buffer \
+         {} KiB; {seeds} seeds; median (least..most)",
+        Config::default().receive_buffer >> 10
+    );
+    bulk(&rows, seeds);
+    file(&rows, seeds);
+    fairness(&rows, seeds);
+}
+
+/// A name, the sender's direction, and whether chance has a part in it.
+type Row = (&'static str, Impairment, bool);
+
+fn rows() -> Vec<Row> {
+    let clean = Impairment {
+        delay: ROUND_TRIP / 2,
+        rate: Some(Rate {
+            bits_per_second: RATE,
+            queue: Queue::bandwidth_delay_product(RATE, ROUND_TRIP),
+        }),
+        ..Impairment::default()
+    };
+    let lossy = |loss| Impairment { loss, ..clean };
+    let burst = Impairment {
+        loss: 0.01,
+        burst: 5.0,
+        ..clean
+    };
+    let reorder = Impairment {
+        reorder: 0.01,
+        ..clean
+    };
+    let tail_drop = Impairment {
+        rate: Some(Rate {
+            bits_per_second: RATE,
+            queue: Queue::bandwidth_delay_product(RATE, ROUND_TRIP / 10),
+        }),
+        ..clean
+    };
+    vec![
+        ("loss 0", clean, false),
+        ("loss 0.1 %", lossy(0.001), true),
+        ("loss 1 %", lossy(0.01), true),
+        ("loss 3 %", lossy(0.03), true),
+        ("reorder 1 %", reorder, true),
+        ("loss 1 % in bursts of 5", burst, true),
+        ("tail drop: queue 0.1 BDP", tail_drop, false),
+    ]
+}
+
+/// One bulk transfer for a minute.
+fn bulk(rows: &[Row], seeds: u64) {
+    println!("\n### Bulk: share of the link, 5 s to 60 s\n");
+    println!("| path | algorithm | share | sent again | timeouts |\n|---|---|---|---|---|");
+    for (name, path, chance) in rows {
+        for algorithm in Congestion::NAMED {
+            let runs = all_seeds(seeds, *chance, |seed| {
+                let world = World::new(seed, *path, algorithm);
+                let flow = world.flow(Duration::ZERO, u64::MAX);
+                let [share] = world.shares([&flow]);
+                let info = flow.info.take().expect("a connection");
+                let again = f64::from(info.retransmissions);
+                [share, again, f64::from(info.timeouts)]
+            });
+            println!(
+                "| {name} | {} | {} | {} | {} |",
+                algorithm.name(),
+                figure(&runs, 0, 3),
+                figure(&runs, 1, 0),
+                figure(&runs, 2, 0),
+            );
+        }
+    }
+}
+
+/// 20 MiB from SYN to last octet.
+fn file(rows: &[Row], seeds: u64) {
+    println!("\n### 20 MiB, from SYN to last octet\n");
+    println!("| path | algorithm | seconds | share | sent again |\n|---|---|---|---|---|");
+    for (name, path, chance) in rows {
+        for algorithm in Congestion::NAMED {
+            let runs = all_seeds(seeds, *chance, |seed| {
+                let world = World::new(seed, *path, algorithm);
+                let flow = world.flow(Duration::ZERO, FILE);
+                world.sim.run().expect("an end");
+                let seconds = flow.done_at.get().expect("an end").as_nanos() as f64 / 1e9;
+                let share = FILE as f64 * 8.0 / seconds / RATE as f64;
+                let again = flow.info.take().expect("a connection").retransmissions;
+                [seconds, share, f64::from(again)]
+            });
+            println!(
+                "| {name} | {} | {} | {} | {} |",
+                algorithm.name(),
+                figure(&runs, 0, 2),
+                figure(&runs, 1, 3),
+                figure(&runs, 2, 0),
+            );
+        }
+    }
+}
+
+/// Two flows of one algorithm.
+fn fairness(rows: &[Row], seeds: u64) {
+    println!("\n### Two flows of one algorithm, 5 s to 60 s\n");
+    println!("| path | algorithm | Jain index | both together | smaller share |");
+    println!("|---|---|---|---|---|");
+    for (name, path, _) in rows {
+        for algorithm in Congestion::NAMED {
+            let runs = all_seeds(seeds, true, |seed| {
+                let world = World::new(seed, *path, algorithm);
+                let later = Duration::from_millis(1 + world.sim.rng().below(1_000));
+                let flows = [Duration::ZERO, later].map(|at| world.flow(at, u64::MAX));
+                let [a, b] = world.shares([&flows[0], &flows[1]]);
+                let jain = (a + b).powi(2) / (2.0 * (a * a + b * b));
+                [jain, a + b, a.min(b)]
+            });
+            println!(
+                "| {name} | {} | {} | {} | {} |",
+                algorithm.name(),
+                figure(&runs, 0, 3),
+                figure(&runs, 1, 3),
+                figure(&runs, 2, 3),
+            );
+        }
+    }
+}
+
+/// The figures of all seeds, two at a time: each simulation is single-threaded.
+fn all_seeds(seeds: u64, chance: bool, run: impl Fn(u64) -> [f64; 3] + Sync) -> Vec<[f64; 3]> {
+    let seeds = if chance { seeds.max(1) } else { 1 };
+    let next = AtomicUsize::new(0);
+    let runs = Mutex::new(Vec::new());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed) as u64;
+                    if seed >= seeds {
+                        return;
+                    }
+                    let figures = run(seed);
+                    runs.lock().expect("no run panics").push(figures);
+                }
+            });
+        }
+    });
+    runs.into_inner().expect("no run panics")
+}
+
+/// One figure of all runs: `median (least..most)`.
+fn figure(runs: &[[f64; 3]], which: usize, digits: usize) -> String {
+    let mut figures: Vec<f64> = runs.iter().map(|run| run[which]).collect();
+    figures.sort_by(f64::total_cmp);
+    let (least, median, most) = spread(&figures);
+    match figures.len() {
+        1 => format!("{median:.digits$}"),
+        _ => format!("{median:.digits$} ({least:.digits$}..{most:.digits$})"),
+    }
+}
+
+/// Two hosts and the path between them.
+struct World {
+    sim: Sim,
+    sender: Host,
+    receiver: Host,
+    port: Cell<u16>,
+}
+
+/// What a flow has come to so far.
+#[derive(Clone, Default)]
+struct Flow {
+    received: Rc<Cell<u64>>,
+    done_at: Rc<Cell<Option<Instant>>>,
+    info: Rc<Cell<Option<TcpInfo>>>,
+}
+
+impl World {
+    fn new(seed: u64, up: Impairment, algorithm: Congestion) -> World {
+        let sim = Sim::new(seed);
+        let config = || StackConfig {
+            tcp: Arc::new(Config {
+                congestion: algorithm,
+                ..Config::default()
+            }),
+            ..StackConfig::default()
+        };
+        let sender = sim.host_with("sender", &["10.0.0.1/24"], config());
+        let receiver = sim.host_with("receiver", &["10.0.0.2/24"], config());
+        let down = Impairment {
+            delay: up.delay,
+            rate: up.rate,
+            ..Impairment::default()
+        };
+        let link = LinkConfig {
+            up,
+            down,
+            checksum: true,
+            ..LinkConfig::default()
+        };
+        sim.connect(&sender, &receiver, link);
+        sim.set_horizon(Instant::ZERO + HORIZON);
+        World {
+            sim,
+            sender,
+            receiver,
+            port: Cell::new(1000),
+        }
+    }
+
+    /// A flow of so many octets that begins at `start`.
+    fn flow(&self, start: Duration, octets: u64) -> Flow {
+        let flow = Flow::default();
+        let port = self.port.replace(self.port.get() + 1);
+        let to = SocketAddr::new(self.receiver.ip(), port);
+        let (net, reading) = (self.receiver.net().clone(), flow.clone());
+        let handle = self.sim.handle();
+        self.sim.spawn(async move {
+            let listener = TcpListener::bind(&net, to).await.expect("a free port");
+            let (stream, _) = listener.accept().await.expect("a connection");
+            read(&handle, &stream, octets, &reading).await;
+        });
+        let (net, writing, handle) = (self.sender.net().clone(), flow.clone(), self.sim.handle());
+        self.sim.spawn(async move {
+            handle.sleep(start).await;
+            let stream = TcpStream::connect(&net, to).await.expect("a connection");
+            write(&stream, octets, &writing).await;
+        });
+        flow
+    }
+
+    /// The share of the link that each flow had, once the beginning is over.
+    fn shares<const N: usize>(&self, flows: [&Flow; N]) -> [f64; N] {
+        self.sim.run_until(Instant::ZERO + DISCARDED);
+        let before = flows.map(|flow| flow.received.get());
+        self.sim.run_until(Instant::ZERO + END);
+        let seconds = (END - DISCARDED).as_secs_f64();
+        let mut shares = before.map(|n| n as f64);
+        for (share, flow) in shares.iter_mut().zip(flows) {
+            *share = (flow.received.get() as f64 - *share) * 8.0 / seconds / RATE as f64;
+        }
+        shares
+    }
+}
+
+fn pattern() -> Bytes {
+    (0..PATTERN).map(|i| (i ^ i >> 7) as u8).collect()
+}
+
+async fn write(stream: &TcpStream, octets: u64, flow: &Flow) {
+    let pattern = pattern();
+    let mut left = octets;
+    while left > 0 {
+        let len = left.min(PATTERN as u64);
+        let mut chunk = pattern.slice(..len as usize);
+        stream.write_bytes(&mut chunk).await.expect("a connection");
+        left -= len;
+        flow.info.set(stream.info().ok());
+    }
+    stream.shutdown_write().expect("a connection");
+    // Held until the other end has read all: to drop it would say nothing more of it.
+    let rest = stream.read_bytes(1).await.expect("a connection");
+    assert!(rest.is_empty());
+    flow.info.set(stream.info().ok().or(flow.info.take()));
+}
+
+async fn read(handle: &Handle, stream: &TcpStream, octets: u64, flow: &Flow) {
+    let pattern = pattern();
+    while flow.received.get() < octets {
+        let chunk = stream.read_bytes(PATTERN).await.expect("a connection");
+        assert!(!chunk.is_empty(), "the end comes early");
+        let at = (flow.received.get() % PATTERN as u64) as usize;
+        let (first, rest) = chunk.split_at(chunk.len().min(PATTERN - at));
+        assert!(pattern[at..].starts_with(first) && pattern.starts_with(rest));
+        flow.received.set(flow.received.get() + chunk.len() as u64);
+    }
+    flow.done_at.set(Some(handle.now()));
+}
