@@ -25,6 +25,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("cli", ANY),
     ("bench", ANY),
     ("drill", ANY),
+    ("conformance", &[]),
 ];
 
 const ANY: &[&str] = &[

@@ -432,7 +432,7 @@ impl InterfaceAddresses {
     /// an address may send: DHCP, IGMP, and of ICMPv6 solicitations and MLD.
     ///
     /// # Errors
-    /// [`Discard::IpSource`] for a source that no packet may carry, or that is ours;
+    /// [`Discard::IpSource`] for a source that no packet may carry (MUST-63), or that is ours;
     /// [`Discard::IpDestination`] for a destination that no packet on a link may have.
     #[inline]
     pub fn check_received(

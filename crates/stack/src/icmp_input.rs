@@ -109,7 +109,8 @@ impl Stack {
         }
     }
 
-    /// An ICMP error about a segment of ours (RFC 9293, section 3.9.2.2; RFC 5927).
+    /// An ICMP error about a segment of ours goes to its connection (RFC 9293, 3.9.2.2, MUST-54;
+    /// RFC 5927).
     fn tcp_icmp_error(
         &mut self,
         tuple: &Tuple,

@@ -44,7 +44,7 @@ pub struct StackConfig {
     pub max_half_open: usize,
     /// TIME-WAIT records; beyond that the oldest gives way. Default 262,144.
     pub max_time_wait: usize,
-    /// Hop limit (time to live) of what is sent. Default 64.
+    /// Hop limit (time to live) of what is sent (MUST-49). Default 64.
     pub hop_limit: u8,
     /// DSCP in the upper six bits. Default 0.
     pub traffic_class: u8,

@@ -300,14 +300,15 @@ impl TcpMut<'_> {
         }
     }
 
-    /// Hop limit (time to live) of what it sends from now on; 0 is taken as 1.
+    /// Hop limit (time to live) of what it sends from now on (MUST-49); 0 is taken as 1.
     pub fn set_hop_limit(&mut self, hop_limit: u8) {
         if let Some(socket) = self.stack.table.connections.get_mut(self.index) {
             socket.hop_limit = hop_limit.max(1);
         }
     }
 
-    /// DSCP of what it sends from now on, in the upper six bits; the lower two are ignored.
+    /// DSCP of what it sends from now on (MUST-48, SHLD-21), in the upper six bits; the lower two are
+    /// ignored.
     pub fn set_traffic_class(&mut self, traffic_class: u8) {
         if let Some(socket) = self.stack.table.connections.get_mut(self.index) {
             socket.traffic_class = traffic_class & 0xfc;

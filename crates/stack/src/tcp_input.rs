@@ -33,6 +33,7 @@ impl Stack {
         let (flags, ports) = (header.flags, [header.source_port, header.destination_port]);
         match addressee {
             Addressee::Us => {}
+            // MUST-57.
             Addressee::Many if flags.contains(TcpFlags::SYN) => return Err(Discard::TcpSynAddress),
             Addressee::Foreign if self.listeners.takes_foreign() => {}
             _ => return Err(Discard::IpDestination),

@@ -54,7 +54,9 @@ pub enum Reject {
 impl Stack {
     // ---- active ------------------------------------------------------------------------------
 
-    /// Active OPEN: the connection is in SYN-SENT, and its SYN waits to be transmitted.
+    /// Active OPEN: the connection is in SYN-SENT, and its SYN waits to be transmitted. The local
+    /// address is the one asked for (MUST-43), or what the routes choose (MUST-44); the remote one is
+    /// one host's (MUST-46).
     ///
     /// # Errors
     /// A [`ConnectError`], at once, for what could never succeed; nothing has changed then.
@@ -173,7 +175,8 @@ impl Stack {
     // ---- passive -----------------------------------------------------------------------------
 
     /// Passive OPEN: SYNs to the address and port make connections, which
-    /// [`tcp_accept`](Stack::tcp_accept) hands out.
+    /// [`tcp_accept`](Stack::tcp_accept) hands out. It touches no connection there is (MUST-41), and
+    /// with `reuse_address` stands beside those of its port (MUST-42).
     ///
     /// # Errors
     /// A [`BindError`]; nothing has changed then.

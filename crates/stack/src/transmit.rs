@@ -26,9 +26,10 @@ struct Envelope {
 impl Envelope {
     #[inline]
     fn new(tuple: &Tuple, fields: Fields) -> Option<Envelope> {
+        // From the address that the connection began with (MUST-45).
         let mut ip = IpHeader::new(tuple.local.ip(), tuple.remote.ip(), Protocol::TCP);
         ip.hop_limit = fields.hop_limit;
-        // The last two bits belong to the connection (RFC 3168, 5).
+        // As it was set (SHLD-22); the last two bits belong to the connection (RFC 3168, 5).
         ip.traffic_class = fields.traffic_class & !3;
         ip.flow_label = fields.flow_label;
         Some(Envelope {

@@ -18,7 +18,8 @@ pub struct Config {
     /// connection is given up. `None`, the default: [`retransmission_limit`](Config::retransmission_limit)
     /// alone, which a peer that keeps answering window probes never reaches.
     pub user_timeout: Option<Duration>,
-    /// R2 for data (RFC 9293, 3.8.3): how long without any sign of the peer. Default 5 minutes.
+    /// R2 for data (RFC 9293, 3.8.3; MUST-21): how long without any sign of the peer. Default 5
+    /// minutes (SHLD-11).
     pub retransmission_limit: Duration,
     /// R2 for a SYN (MUST-23: at least 3 minutes). Default 3 minutes.
     pub syn_limit: Duration,
@@ -59,7 +60,7 @@ pub struct Config {
 /// Keep-alive probes on an idle connection (RFC 9293, 3.8.4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KeepAlive {
-    /// Idle time before the first probe. Default 2 hours (MUST-28).
+    /// Idle time before the first probe (MUST-27). Default 2 hours (MUST-28).
     pub idle: Duration,
     /// Time between probes. Default 75 s.
     pub interval: Duration,

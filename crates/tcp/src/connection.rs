@@ -196,8 +196,9 @@ impl Connection {
             return false;
         }
         match error {
+            // MUST-56, SHLD-25.
             IcmpError::Soft(why) => self.note(why),
-            // Only a handshake fails of it (RFC 5927, 5.2).
+            // Only a handshake fails of it (SHLD-26; RFC 5927, 5.2).
             IcmpError::Hard(why) if !matches!(t.state, State::SynSent | State::SynReceived) => {
                 self.note(why);
             }
@@ -302,12 +303,13 @@ impl Connection {
         self.tcb.state
     }
 
-    /// Why the connection is dead; `None` while it lives and after a clean end.
+    /// Why the connection is dead; `None` while it lives and after a clean end (MUST-12).
     pub fn error(&self) -> Option<ConnectionError> {
         self.error
     }
 
-    /// Takes the last soft error: something ICMP said, or R1 was reached (MUST-47).
+    /// Takes the last soft error: something ICMP said, or R1 was reached (MUST-47). Who does not want
+    /// to know does not ask (SHLD-20).
     pub fn soft_error(&mut self) -> Option<NetError> {
         self.soft_error.take()
     }

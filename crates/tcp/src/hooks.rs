@@ -54,7 +54,7 @@ pub(crate) fn acknowledged(c: &mut Connection, seg: &Segment, now: Instant) {
         c.tcb.flags -= Flags::SEND_URGENT;
     }
 
-    // Round trip (RFC 6298, section 3): Karn's rule, or a timestamp that is not ambiguous.
+    // Round trip (RFC 6298, 3): Karn's rule (MUST-18), or a timestamp that is not ambiguous.
     let rtt = match (acked.sent_at, acked.resent_at) {
         (Some(at), _) => Some(now.since(at)),
         (None, Some(at)) => timestamps::round_trip(&c.tcb, seg, at, now),

@@ -1,4 +1,4 @@
-//! Keep-alive (RFC 9293, 3.8.4).
+//! Keep-alive (RFC 9293, 3.8.4; MAY-5).
 
 use crate::tcb::Flags;
 use crate::timer::Timer;

@@ -7,7 +7,7 @@ use crate::tcb::Flags;
 ///
 /// The letter of 3.7.4 holds them while anything is unacknowledged; that stalls the tail of a
 /// large write against the peer's delayed ACK. Here they wait only for an earlier *small* segment,
-/// so that still at most one is in flight.
+/// so that still at most one is in flight (SHLD-7), and an acknowledgment ends the wait (MUST-60).
 #[inline]
 pub(crate) fn may_send(c: &Connection) -> bool {
     let t = &c.tcb;

@@ -51,7 +51,8 @@ fn reset(c: &mut Connection, out: &mut SegmentSlot) -> bool {
     true
 }
 
-/// SYN of an active open, or SYN,ACK of a simultaneous one, first time or again.
+/// SYN of an active open, or SYN,ACK of a simultaneous one, first time or again. It always names an
+/// MSS (MUST-14, SHLD-5, MAY-3), which no other segment does (MUST-65).
 fn handshake(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     let first = c.tcb.snd_nxt == c.tcb.iss;
     let answering = c.tcb.state == State::SynReceived;
@@ -164,7 +165,7 @@ fn retransmission(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bo
     true
 }
 
-/// Text never sent before, then the FIN.
+/// Text never sent before, in segments as large as may be (SHLD-28), then the FIN.
 fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     let Some(active) = c.active.as_deref() else {
         return false;
@@ -312,6 +313,8 @@ fn write_data(
     if len > 0 && start + len == active.send.end() {
         out.header.flags |= TcpFlags::PSH;
     }
+    // Urgent data may be longer than the field can say (MUST-31): until its end is near, the pointer
+    // is inside of it.
     if tcb.flags.contains(Flags::SEND_URGENT) && start.before(tcb.snd_up) {
         out.header.flags |= TcpFlags::URG;
         out.header.urgent_pointer = tcb.snd_up.offset_from(start).min(0xffff) as u16;
@@ -322,7 +325,8 @@ fn write_data(
     }
 }
 
-/// <SEQ=SND.NXT-1><ACK=RCV.NXT>: outside the peer's window, so that it must answer (3.8.4).
+/// <SEQ=SND.NXT-1><ACK=RCV.NXT>, without text (SHLD-12) unless asked (MAY-6): outside the peer's
+/// window, so that it must answer (3.8.4).
 fn keep_alive(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     if !c.tcb.flags.contains(Flags::KEEP_ALIVE) {
         return false;
@@ -341,7 +345,7 @@ fn keep_alive(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     true
 }
 
-/// An acknowledgment that found no data to ride on.
+/// An acknowledgment that found no data to ride on, one for all that arrived (MUST-58, MUST-59).
 fn pure_ack(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     let f = c.tcb.flags;
     if !f.contains(Flags::ACK_NOW) {

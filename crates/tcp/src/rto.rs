@@ -37,7 +37,7 @@ impl Rto {
             .min(max)
     }
 
-    /// The timer ran out (5.5).
+    /// The timer ran out (RFC 6298, 5.5; MUST-19).
     pub(crate) fn back_off(&mut self) {
         self.backoff = self.backoff.saturating_add(1);
     }

@@ -91,7 +91,7 @@ impl SynReceived {
         }
     }
 
-    /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>, first or again; the timer is armed.
+    /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>, with our MSS (MUST-14), first or again; the timer is armed.
     pub fn write_syn_ack(
         &mut self,
         now: Instant,

@@ -15,7 +15,7 @@ pub(crate) struct Tcb {
     pub(crate) snd_una: SeqNumber,
     /// SND.NXT: one past the highest octet ever sent. A timeout never takes it back.
     pub(crate) snd_nxt: SeqNumber,
-    /// SND.WND: the peer's window from SND.UNA on, in octets.
+    /// SND.WND: the peer's window from SND.UNA on, in octets (REC-1).
     pub(crate) snd_wnd: u32,
     /// MAX.SND.WND: the largest window the peer ever offered (RFC 5961, 5.2).
     pub(crate) max_snd_wnd: u32,

@@ -4,7 +4,7 @@ use handfast_base::{Duration, Instant};
 use handfast_wire::tcp::{TcpFlags, Timestamps};
 use handfast_wire::{Discard, SendReason, SeqNumber};
 
-/// A connection in TIME-WAIT (RFC 9293, 3.6.1 and 3.10.7.4): what is left of it for 2 MSL.
+/// A connection in TIME-WAIT (RFC 9293, 3.6.1 and 3.10.7.4): what is left of it for 2 MSL (MUST-13).
 ///
 /// It acknowledges the peer's FIN should that come again, and keeps old segments from being
 /// taken for those of a new connection between the same ports.
@@ -87,7 +87,7 @@ impl TimeWait {
         TimeWaitVerdict::Acknowledge(Discard::TcpTimeWait)
     }
 
-    /// RFC 6191, section 2: by the timestamp where there is one, else by the sequence number.
+    /// RFC 6191, 2: by the timestamp where there is one (SHLD-4), else by the sequence number (MAY-2).
     fn is_newer(&self, seg: &Segment) -> bool {
         // Greater than the last number used, which was the FIN's.
         let beyond = seg.header.seq.at_or_after(self.rcv_nxt);

@@ -26,7 +26,7 @@ pub(crate) fn timeout(c: &mut Connection, now: Instant) {
     }
 }
 
-/// The retransmission timer, which is also the probe timer.
+/// The retransmission timer, of data and of a SYN (MUST-22), which is also the probe timer.
 fn retransmission(c: &mut Connection, now: Instant) {
     if ecn::released(c) {
         return;

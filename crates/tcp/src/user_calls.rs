@@ -50,7 +50,7 @@ impl Connection {
     }
 
     /// SEND with the urgent flag (3.8.5): as [`send`](Connection::send), and the urgent pointer
-    /// points behind what was taken (MUST-62).
+    /// points behind what was taken (MUST-30, MUST-62).
     ///
     /// # Errors
     /// As [`send`](Connection::send).
@@ -157,7 +157,7 @@ impl Connection {
     }
 
     /// The application has let go of the connection after [`close`](Connection::close): new data
-    /// draws a reset (SHLD-3), and FIN-WAIT-2 does not last for ever.
+    /// draws a reset (MAY-1, SHLD-3), and FIN-WAIT-2 does not last for ever.
     pub fn orphan(&mut self, now: Instant) {
         self.tcb.flags |= Flags::ORPHAN;
         if self.tcb.state == State::FinWait2 {

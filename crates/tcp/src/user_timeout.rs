@@ -6,7 +6,7 @@ use handfast_base::Instant;
 /// Timer expirations in a row at which the application is told of trouble: R1 (SHLD-10).
 pub(crate) const R1: u8 = 3;
 
-/// When the connection is to be given up if nothing changes: counted from when the oldest
+/// When the connection is to be given up (MUST-20) if nothing changes: counted from when the oldest
 /// unacknowledged octet was sent or the window closed, never restarted by retransmissions.
 pub(crate) fn deadline(c: &Connection) -> Instant {
     if matches!(c.tcb.state, State::SynSent | State::SynReceived) {
@@ -14,7 +14,8 @@ pub(crate) fn deadline(c: &Connection) -> Instant {
     }
     match c.config.user_timeout {
         Some(limit) => c.stuck_since + limit,
-        // A peer that answers probes keeps a connection with a closed window open (MUST-37).
+        // A peer that answers probes keeps a connection with a closed window open (MUST-37), also
+        // one that closed it over what is in flight (SHLD-17).
         None if window::send::is_zero(&c.tcb) => {
             c.stuck_since.max(c.last_heard) + c.config.retransmission_limit
         }

@@ -92,7 +92,7 @@ impl Packet {
     /// With more than `segment_size` octets of payload the packet becomes a super-segment, to be
     /// cut into pieces of that many; 0 means never. With [`Checksum::Partial`], and on every
     /// super-segment, the checksum is left for whoever puts the packet on a wire; else it is
-    /// completed here, which reads the payload once. `ip.protocol` is to be TCP.
+    /// completed here (MUST-2), which reads the payload once. `ip.protocol` is to be TCP.
     ///
     /// Returns false, with the head empty, when the addresses are of different families.
     #[inline]

@@ -48,7 +48,7 @@ impl Protocol {
 }
 
 impl Packet {
-    /// Checks the transport checksum of a received packet whose IP header is `ip` and whose
+    /// Checks the transport checksum (MUST-3) of a received packet whose IP header is `ip` and whose
     /// transport header and data are the octets `transport..end`, in one pass over them. A packet
     /// of a [trusted](Checksum::is_trusted) state passes at once, one of a protocol without a
     /// checksum we know too. Not for a fragment: its datagram is checked when reassembled.

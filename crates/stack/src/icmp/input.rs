@@ -61,6 +61,7 @@ pub fn parse(
             let error = match Icmpv4::parse(message)? {
                 Icmpv4::EchoRequest(echo) => return Ok(IcmpInput::EchoRequest(echo)),
                 Icmpv4::EchoReply(echo) => return Ok(IcmpInput::EchoReply(echo)),
+                // MUST-55.
                 Icmpv4::SourceQuench => return Err(Discard::IcmpSourceQuench),
                 Icmpv4::Redirect { .. } => return Err(Discard::IcmpRedirect),
                 error => error,

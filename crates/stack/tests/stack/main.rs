@@ -12,6 +12,7 @@ mod loopback;
 mod lossy;
 mod pending;
 mod ping;
+mod requirements;
 mod syn_cookies;
 mod time_wait;
 mod trace;

@@ -24,8 +24,8 @@ pub(crate) fn in_order(c: &mut Connection, wire_size: u32, filled_gap: bool, now
     }
 }
 
-/// A segment arrived ahead of a gap: each has an acknowledgment of its own, for the sender counts
-/// them (RFC 5681, 4.2). They are never merged.
+/// A segment arrived ahead of a gap: each has an acknowledgment of its own (MAY-13), for the sender
+/// counts them (RFC 5681, 4.2). They are never merged.
 pub(crate) fn out_of_order(t: &mut Tcb) {
     t.owed_acks = t.owed_acks.saturating_add(1);
 }

@@ -50,7 +50,7 @@ impl SendBuffer {
         self.end
     }
 
-    /// Takes octets from the front of `data`, as many as `room`.
+    /// Takes octets from the front of `data`, as many as `room`. Small writes become one (MAY-16).
     pub(crate) fn push(&mut self, data: &mut Bytes, room: u32) -> usize {
         let take = data.len().min(room as usize);
         if take == 0 {

@@ -1,4 +1,4 @@
-//! Congestion control: how many octets may be in flight (RFC 9293, 3.8.2; RFC 5681).
+//! Congestion control: how many octets may be in flight (RFC 9293, 3.8.2; RFC 5681; MUST-19).
 //!
 //! Congestion *sizes* and never sees the TCB; `recovery` decides what is lost
 //! and never sends; `output` sends and never decides.
@@ -133,7 +133,7 @@ impl Congestion {
     /// All that have a name.
     pub const NAMED: [Congestion; 2] = [Congestion::CUBIC, Congestion::RENO];
 
-    /// An algorithm of your own.
+    /// An algorithm of your own (MAY-18).
     pub const fn custom(new: fn() -> Box<dyn CongestionControl>) -> Congestion {
         Congestion(new)
     }

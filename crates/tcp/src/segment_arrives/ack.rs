@@ -27,7 +27,7 @@ pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
         hooks::established(c, now);
         return ControlFlow::Continue(());
     }
-    // RFC 5961, 5.2: (SND.UNA - MAX.SND.WND) =< SEG.ACK =< SND.NXT.
+    // RFC 5961, 5.2 (MAY-12): (SND.UNA - MAX.SND.WND) =< SEG.ACK =< SND.NXT.
     if ack.after(t.snd_nxt) {
         challenge_ack::send(c, now);
         return discard(Discard::TcpAckOfUnsent);

@@ -16,9 +16,9 @@ pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
         challenge_ack::send(c, now);
         return discard(Discard::TcpResetNotExact);
     }
-    // 2) Exactly RCV.NXT.
+    // 2) Exactly RCV.NXT; what text it carries does not matter (SHLD-2).
     match c.tcb.state {
-        // Only an active OPEN comes here; a passive one is a `SynReceived`.
+        // Only an active OPEN comes here; a passive one is a `SynReceived` (MUST-11).
         State::SynReceived => c.die(ConnectionError::Refused),
         // It would assassinate the wait (RFC 1337).
         State::TimeWait => return discard(Discard::TcpTimeWait),

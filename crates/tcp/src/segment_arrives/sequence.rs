@@ -24,7 +24,7 @@ pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
     if is_acceptable(nxt, wnd, seq, len) {
     } else if wnd == 0 && seq == nxt && !seg.has(TcpFlags::SYN) {
         // "Special allowance should be made to accept valid ACKs, URGs, and RSTs" when the
-        // window is zero: such a segment goes on, and loses its text later.
+        // window is zero (MUST-66): such a segment goes on, and loses its text later.
         c.tcb.flags |= Flags::ACK_NOW;
     } else if seq + len.max(1) == nxt && !reset && !seg.has(TcpFlags::SYN) {
         // It ends where we go on: a keep-alive, the last text or the FIN again. It is answered;

@@ -55,7 +55,7 @@ pub(super) fn segment_arrives(c: &mut Connection, seg: &mut Segment, now: Instan
     ControlFlow::Continue(())
 }
 
-/// Takes what the peer's SYN says: its sequence number and its options.
+/// Takes what the peer's SYN says: its sequence number and its options (MUST-14).
 fn learn_from_syn(c: &mut Connection, seg: &Segment, now: Instant) {
     let options = seg.header.options;
     c.last_heard = now;

@@ -1,4 +1,4 @@
-//! Sixth, check the URG bit (RFC 9293, 3.10.7.4 and 3.8.5).
+//! Sixth, check the URG bit (RFC 9293, 3.10.7.4 and 3.8.5; MUST-30).
 
 use super::Step;
 use crate::tcb::Flags;

@@ -30,6 +30,7 @@ mod estimators;
 mod handshake;
 mod loss_recovery;
 mod options;
+mod requirements;
 mod retransmission;
 mod sack_receiver;
 mod sequence_arithmetic;

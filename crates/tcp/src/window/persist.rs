@@ -1,4 +1,4 @@
-//! Zero-window probes (RFC 9293, 3.8.6.1).
+//! Zero-window probes (RFC 9293, 3.8.6.1; MUST-35, MUST-36).
 
 use crate::tcb::Flags;
 use crate::timer::Timer;

@@ -12,7 +12,8 @@ pub(crate) fn rcv_wnd(tcb: &Tcb) -> u32 {
     tcb.rcv_adv.distance(tcb.rcv_nxt).max(0) as u32
 }
 
-/// Octets that could be offered: the buffer less what the application has not released.
+/// Octets that could be offered: the buffer less what the application has not released, for ever if
+/// it releases nothing (MAY-8).
 #[inline]
 fn free(tcb: &Tcb, config: &Config) -> u32 {
     config.receive_capacity().saturating_sub(tcb.rcv_held)

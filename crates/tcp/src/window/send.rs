@@ -4,7 +4,7 @@ use crate::tcb::{Flags, Tcb};
 use crate::{Segment, State};
 use handfast_wire::tcp::TcpFlags;
 
-/// SEG.WND in octets: scaled, but for a SYN (RFC 7323, 2.2).
+/// SEG.WND in octets, a number without sign (MUST-1): scaled, but for a SYN (RFC 7323, 2.2).
 #[inline]
 pub(crate) fn offered(tcb: &Tcb, seg: &Segment) -> u32 {
     let wire = u32::from(seg.header.window);
@@ -31,7 +31,8 @@ pub(crate) fn set(tcb: &mut Tcb, seg: &Segment, wnd: u32) {
     tcb.snd_wl2 = seg.header.ack;
 }
 
-/// Octets of new data the peer's window takes; 0 when it has shrunk below what was sent (MUST-34).
+/// Octets of new data the peer's window takes; 0 when it has shrunk below what was sent (MUST-34,
+/// SHLD-15).
 #[inline]
 pub(crate) fn usable(tcb: &Tcb) -> u32 {
     (tcb.snd_una + tcb.snd_wnd).distance(tcb.snd_nxt).max(0) as u32

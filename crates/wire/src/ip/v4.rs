@@ -129,7 +129,7 @@ fn sum(header: &[u8]) -> Sum {
         .fold(Sum::ZERO, |sum, w| sum.add_u32(u32::from_be_bytes(*w)))
 }
 
-/// RFC 791, section 3.1, "Options".
+/// RFC 791, section 3.1, "Options". What means nothing to us is passed over (MUST-50).
 #[cold]
 fn check_options(mut options: &[u8]) -> Result<(), Discard> {
     const END: u8 = 0;

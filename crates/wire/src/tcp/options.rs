@@ -1,4 +1,4 @@
-//! The kinds of option, one by one.
+//! The kinds of option, one by one (MUST-4).
 
 use super::{
     AccurateEcn, Authentication, FastOpenCookie, SackBlock, SackBlocks, TcpOptions, Timestamps,
@@ -26,7 +26,9 @@ mod kind {
 }
 
 impl TcpOptions {
-    /// As [`parse`](TcpOptions::parse), without its short cuts.
+    /// As [`parse`](TcpOptions::parse), without its short cuts: options of any segment (MUST-5), at
+    /// any octet (MUST-64), the unknown ones passed over by their length (MUST-6), and an impossible
+    /// length found out (MUST-7).
     #[inline(never)]
     pub(super) fn parse_each(mut octets: &[u8]) -> Result<TcpOptions, Discard> {
         let mut options = TcpOptions::default();
@@ -94,7 +96,8 @@ impl TcpOptions {
         }
     }
 
-    /// The options as they go onto the wire, zero-padded to a multiple of 4, and their length.
+    /// The options as they go onto the wire, each with its length (MUST-68), zero-padded to a multiple
+    /// of 4 (MUST-69), and their length.
     #[inline(never)]
     pub(super) fn to_octets(self) -> ([u8; ROOM], usize) {
         let mut w = Writer {

@@ -377,3 +377,15 @@ proptest! {
         }
     }
 }
+
+/// MUST-69: what is left of the last word is zero, and not what was there before.
+#[test]
+fn behind_the_last_option_are_zeros() {
+    let header = with_options(TcpOptions {
+        fast_open: FastOpenCookie::new(&[1, 2, 3, 4]),
+        ..TcpOptions::default()
+    });
+    let mut octets = [0xff; 60];
+    assert_eq!(header.emit(&mut octets), 28);
+    assert_eq!(octets[20..28], [34, 6, 1, 2, 3, 4, 0, 0]);
+}
