@@ -23,7 +23,7 @@
 //! | RFC 7323 | `timestamps`, `paws`, `window/scale` |
 //! | RFC 2018, 2883 | `ack/{sack_blocks, dsack}` |
 //! | RFC 5961 | `challenge_ack`, `segment_arrives/{rst, syn, ack}` |
-//! | RFC 9438, 9406, 3465 | [`congestion`]`/{cubic, hystart, reno}` |
+//! | RFC 9438, 9406, 3465, 7661 | [`congestion`]`/{cubic, hystart, reno, validation}` |
 //! | RFC 3168, 8311, 8511 | `ecn` |
 //! | RFC 6582, 3042 | `recovery/{new_reno, limited_transmit}` |
 #![no_std]

@@ -4,7 +4,10 @@
 //! follows from the RFC's formulas in real numbers differs by less than a hundredth of a segment.
 
 use super::hystart::HyStart;
-use super::{AckEvent, CongestionControl, CongestionWindow, LossEvent, LossKind, after_recovery};
+use super::validation::Validation;
+use super::{
+    AckEvent, CongestionControl, CongestionWindow, LossEvent, LossKind, after_recovery, restart,
+};
 use handfast_base::{Duration, Instant};
 
 /// beta_cubic = 0.7 (4.6).
@@ -24,6 +27,7 @@ const FARTHEST: u64 = 2_000_000;
 #[derive(Debug, Default)]
 pub struct Cubic {
     start: HyStart,
+    validation: Validation,
     /// The window before the last reduction, further reduced by fast convergence; 0 before the
     /// first.
     w_max: u32,
@@ -117,6 +121,11 @@ impl CongestionControl for Cubic {
     }
 
     fn on_ack(&mut self, w: &mut CongestionWindow, ack: &AckEvent) {
+        let before = w.cwnd;
+        self.validation.on_ack(w, ack);
+        if w.cwnd < before {
+            self.epoch = None;
+        }
         let first_start = w.ssthresh == u32::MAX;
         let rest = self.start.on_ack(w, ack);
         if first_start && w.ssthresh != u32::MAX {
@@ -163,7 +172,8 @@ impl CongestionControl for Cubic {
             LossKind::Ecn => (BETA_ECN, w.cwnd),
             _ => (BETA, u32::MAX),
         };
-        let ssthresh = part(loss.in_flight, beta).max(2 * w.mss);
+        let carried = self.validation.on_loss(w, loss.in_flight);
+        let ssthresh = part(carried, beta).max(2 * w.mss);
         let first = match loss.kind {
             LossKind::FastRetransmit | LossKind::Ecn => true,
             LossKind::Timeout { repeated } => !repeated,
@@ -190,7 +200,7 @@ impl CongestionControl for Cubic {
     }
 
     fn on_idle_restart(&mut self, w: &mut CongestionWindow, initial_window: u32) {
-        w.cwnd = w.cwnd.min(initial_window);
+        restart(w, initial_window);
         // Slow start comes first, and after it a new stage.
         self.epoch = None;
     }

@@ -9,6 +9,7 @@ mod reno;
 pub mod slow_start;
 #[cfg(test)]
 mod tests;
+pub mod validation;
 
 pub use cubic::Cubic;
 pub use reno::Reno;
@@ -106,9 +107,10 @@ pub trait CongestionControl: Send + Sync + Debug {
     /// Everything that was in flight when recovery began is acknowledged.
     fn on_recovery_exit(&mut self, window: &mut CongestionWindow, in_flight: u32);
 
-    /// The sender was idle for longer than an RTO (RFC 5681, 4.1).
+    /// The sender was idle for longer than an RTO (RFC 5681, 4.1): acknowledgments that clocked
+    /// the window are gone, but slow start may go on to where it nearly was (RFC 7661, 4.4.3).
     fn on_idle_restart(&mut self, window: &mut CongestionWindow, initial_window: u32) {
-        window.cwnd = window.cwnd.min(initial_window);
+        restart(window, initial_window);
     }
 
     /// Octets a second at which to pace, or `None` not to pace.
@@ -178,6 +180,14 @@ impl fmt::Display for UnknownCongestion {
 }
 
 impl core::error::Error for UnknownCongestion {}
+
+/// What every algorithm does after an idle time.
+fn restart(w: &mut CongestionWindow, initial_window: u32) {
+    if w.cwnd > initial_window {
+        w.ssthresh = w.ssthresh.max(w.cwnd / 4 * 3);
+        w.cwnd = initial_window;
+    }
+}
 
 /// Fast recovery is over (RFC 6582, 3.2, step 3, option 1): no burst into an empty pipe.
 fn after_recovery(w: &mut CongestionWindow, in_flight: u32) {

@@ -1,4 +1,5 @@
 use super::hystart::HyStart;
+use super::validation::Validation;
 use super::{AckEvent, CongestionControl, CongestionWindow, LossEvent, LossKind, after_recovery};
 
 /// Reno's additive increase, multiplicative decrease (RFC 5681), with NewReno's end of recovery
@@ -6,6 +7,7 @@ use super::{AckEvent, CongestionControl, CongestionWindow, LossEvent, LossKind, 
 #[derive(Debug, Default)]
 pub struct Reno {
     start: HyStart,
+    validation: Validation,
     /// Octets acknowledged since the window last grew in congestion avoidance.
     acked: u32,
 }
@@ -16,6 +18,7 @@ impl CongestionControl for Reno {
     }
 
     fn on_ack(&mut self, w: &mut CongestionWindow, ack: &AckEvent) {
+        self.validation.on_ack(w, ack);
         let rest = self.start.on_ack(w, ack);
         if rest == 0 || !ack.cwnd_limited || w.in_slow_start() {
             return;
@@ -30,7 +33,8 @@ impl CongestionControl for Reno {
 
     fn on_loss(&mut self, w: &mut CongestionWindow, loss: &LossEvent) {
         // RFC 5681 (4): half of what was in flight, and at least two segments.
-        let half = (loss.in_flight / 2).max(2 * w.mss);
+        let carried = self.validation.on_loss(w, loss.in_flight);
+        let half = (carried / 2).max(2 * w.mss);
         self.acked = 0;
         match loss.kind {
             LossKind::FastRetransmit => {
@@ -39,7 +43,7 @@ impl CongestionControl for Reno {
             }
             LossKind::Ecn => {
                 // RFC 8511 (3): who marks keeps short queues, so that less than half is enough.
-                let part = (u64::from(loss.in_flight) * 4 / 5) as u32;
+                let part = (u64::from(carried) * 4 / 5) as u32;
                 w.ssthresh = part.max(2 * w.mss);
                 w.cwnd = w.cwnd.min(w.ssthresh);
             }

@@ -134,10 +134,12 @@ fn leaving_recovery_sends_no_burst_into_an_empty_pipe() {
 
 #[test]
 fn idling_falls_to_the_restart_window_and_never_rises_to_it() {
-    for (cwnd, after) in [(50_000, 10_000), (4_000, 4_000)] {
-        let mut w = window(cwnd, 7_000);
-        Reno::default().on_idle_restart(&mut w, 10_000);
-        assert_eq!((w.cwnd, w.ssthresh), (after, 7_000));
+    for known in Congestion::NAMED {
+        for (cwnd, after) in [(50_000, (10_000, 37_500)), (4_000, (4_000, 7_000))] {
+            let mut w = window(cwnd, 7_000);
+            known.build().on_idle_restart(&mut w, 10_000);
+            assert_eq!((w.cwnd, w.ssthresh), after);
+        }
     }
 }
 
