@@ -145,6 +145,13 @@ impl TcpListenerBuilder {
         self
     }
 
+    /// A handshake that finds the accept queue full when it completes is reset, in place of being
+    /// held up.
+    pub fn abort_on_overflow(mut self, abort: bool) -> TcpListenerBuilder {
+        self.options.abort_on_overflow = abort;
+        self
+    }
+
     /// When SYNs are answered without keeping anything of them (RFC 4987, section 3.6). Default
     /// [`SynCookies::WhenFull`].
     pub fn syn_cookies(mut self, when: SynCookies) -> TcpListenerBuilder {

@@ -50,14 +50,7 @@ impl Stack {
         iss_floor: Option<SeqNumber>,
         now: Instant,
     ) -> Result<(), Discard> {
-        let drawn = self
-            .isn
-            .initial_sequence_number(tuple.local, tuple.remote, now);
-        let iss = match iss_floor {
-            // Beyond everything the old connection can have sent (RFC 9293, section 3.6.1).
-            Some(floor) if drawn.at_or_before(floor) => floor + 0x2_0000,
-            _ => drawn,
-        };
+        let iss = self.initial_sequence_number(tuple, iss_floor, now);
         let syn = self.segment.header;
         let index = self.insert_half_open(listener, tuple, &syn, iss, now)?;
         let is_decided = self.table.half_open.get(index).is_some_and(|h| h.decided);
@@ -167,7 +160,6 @@ impl Stack {
         let generation = self.listeners.slots.generation(listener_index);
         let mut listener = self.listeners.slots.get_mut(listener_index);
         if claim.is_none() && listener.as_ref().is_some_and(|l| !l.may_finish()) {
-            // The record stays, and its next SYN-ACK draws the ACK again.
             return Err(Discard::TcpBacklogFull);
         }
         if self.budget.is_tight(crate::tcp_sockets::CONNECTION_COST) {
@@ -204,6 +196,7 @@ impl Stack {
             },
             dirty: false,
             foreign: !self.network.interfaces.is_ours(tuple.local.ip()),
+            orphan: false,
             starved: false,
         };
         let connection = self.insert_connection(socket, Some(Owner::SynReceived(index)));
@@ -227,6 +220,21 @@ impl Stack {
             listener.events |= Readiness::READABLE;
         }
         Ok(connection)
+    }
+
+    /// The handshake is complete, and there is no place for the connection. The record stays, and
+    /// its next SYN,ACK draws the ACK again; or the peer is reset, if the listener wants it so.
+    pub(crate) fn establish_failed(&mut self, index: u32, reason: Discard, now: Instant) {
+        if reason != Discard::TcpBacklogFull {
+            return;
+        }
+        self.metrics.tcp.accept_overflows += 1;
+        let listener = self.table.half_open.get(index).map(|h| h.listener);
+        let listener = listener.and_then(|index| self.listeners.slots.get(index));
+        if listener.is_some_and(|l| l.options.abort_on_overflow) {
+            self.metrics.tcp.open_failures += 1;
+            self.reset_half_open(index, now);
+        }
     }
 
     /// Forgets a half-open connection; with a time, that is traced as its end.

@@ -29,6 +29,7 @@ mod interface;
 mod listener;
 mod metrics;
 mod network;
+mod orphans;
 mod path_mtu;
 mod ping_sockets;
 mod reassembly;

@@ -32,6 +32,9 @@ pub struct ListenOptions {
     /// Take connections to every address, ours or not, that no other listener takes; and with
     /// port 0 or `None` to every port.
     pub accept_any: bool,
+    /// A handshake that finds the accept queue full when it completes is reset. Else, by default,
+    /// its acknowledgment is overlooked, and the SYN,ACK goes out again later.
+    pub abort_on_overflow: bool,
     /// When SYNs are answered without keeping anything of them.
     pub syn_cookies: SynCookies,
     /// Options of the connections; `None`: the stack's own.
@@ -47,6 +50,7 @@ impl Default for ListenOptions {
             reuse_address: false,
             pending: false,
             accept_any: false,
+            abort_on_overflow: false,
             syn_cookies: SynCookies::default(),
             config: None,
         }

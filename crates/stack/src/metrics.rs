@@ -47,6 +47,8 @@ counters! {
         syn_cookies_accepted,
         /// Acknowledgments that brought back no cookie of ours, or one too old.
         syn_cookies_failed,
+        /// Acknowledgments that would have completed a handshake and found the accept queue full.
+        accept_overflows,
         /// Handshakes that failed on either side.
         open_failures,
         /// Segments received with a valid header.
@@ -69,7 +71,9 @@ counters! {
         time_waits,
         /// TIME-WAIT records pushed out by newer ones.
         time_waits_evicted,
-        /// TIME-WAIT records whose tuple a new SYN took over (RFC 9293, section 3.6.1).
+        /// Connections that nobody held any more, reset to make room for others of that kind.
+        orphans_reset,
+        /// TIME-WAIT records whose tuple a new SYN, the peer's or ours, took over (RFC 6191).
         time_waits_reused,
         /// Out-of-order text refused because memory was short.
         memory_refusals,

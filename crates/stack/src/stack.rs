@@ -5,6 +5,7 @@ use crate::handshake::Claim;
 use crate::icmp::Identifiers;
 use crate::listener::Listeners;
 use crate::network::Network;
+use crate::orphans::Orphans;
 use crate::ping_sockets::PingSocket;
 use crate::ports::Ports;
 use crate::rate_limit::{AnswerLimit, AnswerRate};
@@ -44,6 +45,9 @@ pub struct StackConfig {
     pub max_half_open: usize,
     /// TIME-WAIT records; beyond that the oldest gives way. Default 262,144.
     pub max_time_wait: usize,
+    /// Connections that the application has let go of and that have not ended; beyond that the
+    /// oldest is reset. Default 65,536.
+    pub max_orphans: usize,
     /// Hop limit (time to live) of what is sent (MUST-49). Default 64.
     pub hop_limit: u8,
     /// DSCP in the upper six bits. Default 0.
@@ -69,6 +73,7 @@ impl Default for StackConfig {
             memory: 256 << 20,
             max_half_open: 65_536,
             max_time_wait: 262_144,
+            max_orphans: 65_536,
             hop_limit: 64,
             traffic_class: 0,
             ports: Ports::RANGE,
@@ -106,6 +111,7 @@ pub struct Stack {
     pub(crate) network: Network,
     pub(crate) table: TcpTable,
     pub(crate) listeners: Listeners,
+    pub(crate) orphans: Orphans,
     pub(crate) handshakes: Slots<Claim>,
 
     pub(crate) udp: UdpTable,
@@ -150,6 +156,7 @@ impl Stack {
             network: Network::new(config.privacy),
             table: TcpTable::new(&key(), config.max_time_wait),
             listeners: Listeners::new(&key()),
+            orphans: Orphans::default(),
             handshakes: Slots::new(),
             udp: UdpTable::new(&key(), Ports::new(key(), config.ports.clone()).ok()),
             udp_charged: 0,
@@ -513,6 +520,7 @@ impl Stack {
             memory: self.budget.used(),
             memory_limit: self.budget.limit(),
             connections: self.table.connections.len(),
+            orphans: self.orphans.live,
             half_open: self.table.half_open.len(),
             time_wait: self.table.time_wait.slots.len(),
             listeners: self.listeners.slots.len(),
@@ -533,6 +541,8 @@ pub struct Usage {
     pub memory_limit: usize,
     /// Connections, those included that have ended and whose handle is still open.
     pub connections: usize,
+    /// Those of them that nobody holds, and that have not ended.
+    pub orphans: usize,
     /// Half-open connections.
     pub half_open: usize,
     /// TIME-WAIT records.

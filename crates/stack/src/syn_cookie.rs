@@ -2,7 +2,6 @@
 //! it. What must be known when the handshake completes lies in our initial sequence number and in
 //! the low bits of our timestamp, and the peer brings it back.
 
-use crate::listener::Listener;
 use crate::tuple::Tuple;
 use crate::{Stack, tcp_sockets};
 use handfast_base::{Duration, Instant};
@@ -268,8 +267,9 @@ impl Stack {
             .listeners
             .slots
             .get(listener)
-            .is_some_and(Listener::may_finish)
+            .is_some_and(|l| l.may_finish() || l.options.abort_on_overflow)
         {
+            self.metrics.tcp.accept_overflows += 1;
             return Err(Discard::TcpBacklogFull);
         }
         if self.budget.is_tight(tcp_sockets::CONNECTION_COST) {
@@ -281,9 +281,8 @@ impl Stack {
         if self.table.half_open.is_live(index, generation) {
             // The segment is not what completes a handshake, after all.
             self.remove_half_open(index, None);
-        } else {
-            self.metrics.tcp.syn_cookies_accepted += 1;
         }
+        self.metrics.tcp.syn_cookies_accepted += u64::from(result.is_ok());
         result
     }
 }

@@ -67,6 +67,7 @@ impl Stack {
         }
         self.mark_dirty(index);
         self.settle(index, now);
+        self.orphaned(index, now);
         true
     }
 }

@@ -176,10 +176,13 @@ impl Stack {
                 self.answer_segment(tuple);
                 Err(reason)
             }
-            SynReceivedVerdict::Established => {
-                let connection = self.establish(index, now)?;
-                self.connection_input(connection, now)
-            }
+            SynReceivedVerdict::Established => match self.establish(index, now) {
+                Ok(connection) => self.connection_input(connection, now),
+                Err(reason) => {
+                    self.establish_failed(index, reason, now);
+                    Err(reason)
+                }
+            },
         }
     }
 

@@ -98,6 +98,9 @@ impl Stack {
         if self.budget.is_tight(CONNECTION_COST) {
             return Err(ConnectError::NoMemory);
         }
+        let config = options
+            .config
+            .unwrap_or_else(|| Arc::clone(&self.config.tcp));
         let local_zone = options.local.map_or(0, zone);
         let local_zone = if local_zone == 0 { iface.0 } else { local_zone };
         let tuple_from = |port| Tuple {
@@ -107,17 +110,23 @@ impl Stack {
         let port = match options.local.map_or(0, |l| l.port()) {
             0 => {
                 let random = self.random();
-                let (table, listeners) = (&self.table, &self.listeners);
-                let port = self.ports.as_mut().map(|ports| {
-                    ports.allocate(address, Some(remote), random, |port| {
+                let Some(mut ports) = self.ports.take() else {
+                    return Err(ConnectError::NoPorts);
+                };
+                let covered = |tuple: &Tuple| self.listeners.covers(tuple.local);
+                let port = ports
+                    .allocate(address, Some(remote), random, |port| {
                         let tuple = tuple_from(port);
-                        table.owner_of(&tuple).is_some() || listeners.covers(tuple.local)
+                        self.table.owner_of(&tuple).is_some() || covered(&tuple)
                     })
-                });
-                match port {
-                    Some(Ok(port)) => port,
-                    _ => return Err(ConnectError::NoPorts),
-                }
+                    .or_else(|_| {
+                        ports.allocate(address, Some(remote), random, |port| {
+                            let tuple = tuple_from(port);
+                            !self.may_open(&tuple, &config, now) || covered(&tuple)
+                        })
+                    });
+                self.ports = Some(ports);
+                port.map_err(|_| ConnectError::NoPorts)?
             }
             port => {
                 let tuple = tuple_from(port);
@@ -125,21 +134,17 @@ impl Stack {
                 let taken = self
                     .listeners
                     .conflicts(listener, port, options.reuse_address);
-                if taken || self.table.owner_of(&tuple).is_some() {
+                if taken || !self.may_open(&tuple, &config, now) {
                     return Err(ConnectError::AddressInUse);
                 }
                 port
             }
         };
         let tuple = tuple_from(port);
-        let iss = self
-            .isn
-            .initial_sequence_number(tuple.local, tuple.remote, now);
+        let floor = self.take_over_time_wait(&tuple, now);
+        let iss = self.initial_sequence_number(&tuple, floor, now);
         let offset = self.isn.timestamp_offset(address, remote.ip());
         let path = self.network.path(iface, remote.ip(), now);
-        let config = options
-            .config
-            .unwrap_or_else(|| Arc::clone(&self.config.tcp));
         let index = self.insert_connection(
             TcpSocket {
                 connection: Connection::open(config, path, iss, offset, now),
@@ -157,6 +162,7 @@ impl Stack {
                 holder: Holder::Application,
                 dirty: false,
                 foreign: !self.network.interfaces.is_ours(address),
+                orphan: false,
                 starved: false,
             },
             None,

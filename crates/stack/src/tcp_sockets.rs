@@ -33,6 +33,8 @@ pub(crate) struct TcpSocket {
     pub(crate) dirty: bool,
     /// Its local address is not ours: it stands in for another host.
     pub(crate) foreign: bool,
+    /// Counted among those that the application has let go of and that have not ended.
+    pub(crate) orphan: bool,
     /// The application was told that there is no memory for its data.
     pub(crate) starved: bool,
 }
@@ -193,6 +195,9 @@ impl Stack {
         };
         let (from, to) = (socket.state, socket.connection.state());
         socket.state = to;
+        if socket.has_ended() {
+            self.orphans.live -= usize::from(core::mem::take(&mut socket.orphan));
+        }
         let tuple = socket.tuple.get();
         self.trace.push(|| TraceEvent::State {
             at: now,

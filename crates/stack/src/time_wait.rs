@@ -4,10 +4,12 @@ use crate::demux::Owner;
 use crate::interface::Work;
 use crate::tcp_sockets::TIME_WAIT_TIMER;
 use crate::time_wait_table::TimeWaitEntry;
+use crate::tuple::Tuple;
 use crate::{Stack, TraceEvent};
 use core::mem::size_of;
 use handfast_base::Instant;
-use handfast_tcp::State;
+use handfast_tcp::{Config, State};
+use handfast_wire::SeqNumber;
 
 /// What a record costs, its place in the table included.
 pub(crate) const TIME_WAIT_COST: usize = size_of::<TimeWaitEntry>() + 40;
@@ -50,6 +52,47 @@ impl Stack {
             from: State::TimeWait,
             to: State::Closed,
         });
+    }
+
+    /// Whether `tuple` is free for a connection of ours with such options. One in TIME-WAIT is,
+    /// when timestamps tell the old connection from the new one.
+    pub(crate) fn may_open(&self, tuple: &Tuple, config: &Config, now: Instant) -> bool {
+        match self.table.owner_of(tuple) {
+            None => true,
+            Some(Owner::TimeWait(index)) if config.timestamps => {
+                let entry = self.table.time_wait.slots.get(index);
+                entry.is_some_and(|e| e.record.may_open(now).is_some())
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// Ends the TIME-WAIT of a tuple that a connection of ours takes over, and returns what its
+    /// ISS must be after.
+    pub(crate) fn take_over_time_wait(&mut self, tuple: &Tuple, now: Instant) -> Option<SeqNumber> {
+        let Some(Owner::TimeWait(index)) = self.table.owner_of(tuple) else {
+            return None;
+        };
+        let floor = self.table.time_wait.slots.get(index)?.record.may_open(now);
+        self.metrics.tcp.time_waits_reused += 1;
+        self.remove_time_wait(index, now);
+        floor
+    }
+
+    /// The initial sequence number of a connection, beyond everything that an old one between the
+    /// same ports can have sent (RFC 9293, section 3.6.1).
+    pub(crate) fn initial_sequence_number(
+        &self,
+        tuple: &Tuple,
+        floor: Option<SeqNumber>,
+        now: Instant,
+    ) -> SeqNumber {
+        let isn = &self.isn;
+        let drawn = isn.initial_sequence_number(tuple.local, tuple.remote, now);
+        match floor {
+            Some(floor) if drawn.at_or_before(floor) => floor + 0x2_0000,
+            _ => drawn,
+        }
     }
 
     pub(crate) fn mark_time_wait_dirty(&mut self, index: u32) {

@@ -21,8 +21,11 @@ pub struct Config {
     /// R2 for data (RFC 9293, 3.8.3; MUST-21): how long without any sign of the peer. Default 5
     /// minutes (SHLD-11).
     pub retransmission_limit: Duration,
-    /// R2 for a SYN (MUST-23: at least 3 minutes). Default 3 minutes.
+    /// R2 for a SYN, and for a SYN,ACK (MUST-23: at least 3 minutes). Default 3 minutes.
     pub syn_limit: Duration,
+    /// How often a SYN or SYN,ACK is sent again at most. `None`, the default: as often as
+    /// [`syn_limit`](Config::syn_limit) lets.
+    pub syn_retries: Option<u8>,
     /// Octets that may wait unsent or unacknowledged; at most 1 GiB. Default 4 MiB.
     pub send_buffer: u32,
     /// Octets that may wait unread, and so the largest window we offer; at most 1 GiB.
@@ -107,6 +110,7 @@ impl Default for Config {
             user_timeout: None,
             retransmission_limit: Duration::from_secs(300),
             syn_limit: Duration::from_secs(180),
+            syn_retries: None,
             send_buffer: 4 << 20,
             receive_buffer: 4 << 20,
             mss: None,

@@ -31,6 +31,10 @@ pub struct SynReceived {
     sack: bool,
     ecn: ecn::Bits,
     transmissions: u8,
+    /// How often the timer, and not the peer's SYN again, asked for another SYN,ACK.
+    timeouts: u8,
+    /// When the timer runs out once more, this is given up.
+    is_last: bool,
 }
 
 /// What a segment does to a passive open in SYN-RECEIVED.
@@ -54,8 +58,8 @@ pub enum SynReceivedVerdict {
 
 /// RTO of the SYN,ACK (RFC 6298, 2.1), doubling.
 const RTO: Duration = Duration::from_secs(1);
-/// SYN,ACKs sent before the open is forgotten: 1 + 2 + 4 + 8 + 16 + 32 s.
-const TRANSMISSIONS: u8 = 6;
+/// The RTO doubles so often.
+const BACKOFF_LIMIT: u8 = 6;
 
 impl SynReceived {
     /// A record for `syn`, which a listener has accepted. No SYN,ACK is written yet.
@@ -88,6 +92,8 @@ impl SynReceived {
             sack: o.sack_permitted && config.sack,
             ecn: ecn::agreed_passively(syn, config),
             transmissions: 0,
+            timeouts: 0,
+            is_last: false,
         }
     }
 
@@ -116,8 +122,26 @@ impl SynReceived {
         h.options.timestamps = self.stamp(now);
         ecn::syn_ack(self.ecn, h);
         self.sent_at = now;
-        self.deadline = now + RTO * (1 << self.transmissions.min(TRANSMISSIONS));
+        if self.transmissions == 0 {
+            // Whoever decides about the SYN has had time of his own.
+            self.since = now.as_millis() as u32;
+            self.arm(now, config);
+        } else if now >= self.deadline {
+            self.timeouts = self.timeouts.saturating_add(1);
+            self.arm(now, config);
+        }
         self.transmissions = self.transmissions.saturating_add(1);
+    }
+
+    /// The timer runs until the SYN,ACK is due again, or until R2 for a SYN (RFC 9293, 3.8.3,
+    /// MUST-23). The peer's SYN again moves neither: it could keep us for ever.
+    fn arm(&mut self, now: Instant, config: &Config) {
+        let limit = config.user_timeout.unwrap_or(config.syn_limit);
+        let waited = (now.as_millis() as u32).wrapping_sub(self.since);
+        let left = limit.saturating_sub(Duration::from_millis(u64::from(waited)));
+        let rto = RTO * (1 << self.timeouts.min(BACKOFF_LIMIT));
+        self.is_last = rto >= left || config.syn_retries.is_some_and(|n| self.timeouts >= n);
+        self.deadline = now + rto.min(left);
     }
 
     fn stamp(&self, now: Instant) -> Option<Timestamps> {
@@ -148,7 +172,7 @@ impl SynReceived {
 
     /// The timer has run out. True: give up and forget it; false: the SYN,ACK is due again.
     pub fn timeout(&mut self, now: Instant) -> bool {
-        now >= self.deadline && self.transmissions >= TRANSMISSIONS
+        now >= self.deadline && self.is_last
     }
 
     /// A segment for this open (3.10.7.4, as far as SYN-RECEIVED takes it).

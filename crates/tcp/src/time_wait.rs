@@ -87,6 +87,16 @@ impl TimeWait {
         TimeWaitVerdict::Acknowledge(Discard::TcpTimeWait)
     }
 
+    /// Whether a connection may be opened from here between the same ports: with timestamps (RFC
+    /// 6191; RFC 9293, 3.6.1), of which the peer's and ours have ticked since, so that whatever
+    /// is left of the old connection is known by them. Our ISS must be after the number returned.
+    pub fn may_open(&self, now: Instant) -> Option<SeqNumber> {
+        let length = Duration::from_millis(u64::from(self.length));
+        // RFC 7323, 5.4: the slowest clock ticks once a second.
+        let ticked = now + length >= self.expires + Duration::from_secs(1);
+        (self.timestamps && ticked).then_some(self.snd_nxt)
+    }
+
     /// RFC 6191, 2: by the timestamp where there is one (SHLD-4), else by the sequence number (MAY-2).
     fn is_newer(&self, seg: &Segment) -> bool {
         // Greater than the last number used, which was the FIN's.

@@ -35,7 +35,7 @@ fn retransmission(c: &mut Connection, now: Instant) {
     if c.flight_size() == 0 && !probing {
         return;
     }
-    if now >= user_timeout::deadline(c) {
+    if now >= user_timeout::deadline(c) || user_timeout::was_asked_enough(c) {
         c.reset(ConnectionError::TimedOut);
         return;
     }

@@ -1,8 +1,10 @@
 use crate::harness::{FAMILIES, Family, Pair, Side, forge, syn};
 use core::net::{IpAddr, SocketAddr};
 use handfast_base::Duration;
-use handfast_stack::{AddressPrefix, BindError, ConnectOptions, ListenOptions, Route, SynCookies};
-use handfast_tcp::{ConnectionError, Readiness, State};
+use handfast_stack::{
+    AddressPrefix, BindError, ConnectOptions, ListenOptions, Route, SocketId, SynCookies,
+};
+use handfast_tcp::{Config, ConnectionError, Readiness, State};
 use handfast_wire::Discard;
 use handfast_wire::tcp::TcpFlags;
 
@@ -463,5 +465,153 @@ fn a_listener_reports_once_and_again_when_more_come() {
         assert_eq!(net.b.events.get(&listener), None);
         net.connect_to(listener, 80);
         assert_eq!(net.b.events.remove(&listener), Some(Readiness::READABLE));
+    }
+}
+
+/// B's listener has room for one connection. The first client's third segment is held back until
+/// the second client, which came when nothing was under way yet, has taken that.
+fn overflow(family: Family, abort_on_overflow: bool) -> (Pair, SocketId, SocketId) {
+    let mut net = Pair::new(family);
+    let options = ListenOptions {
+        backlog: 1,
+        abort_on_overflow,
+        ..ListenOptions::on(net.b.at(80))
+    };
+    let listener = net.b.stack.tcp_listen(options).unwrap();
+    let remote = net.b.at(80);
+    let options = ConnectOptions::default();
+    let slow = net.a.stack.tcp_connect(remote, options, net.now).unwrap();
+    let port = net.a.stack.tcp(slow).unwrap().local_addr().port();
+    net.keep = Box::new(move |s| {
+        let is_slow = s.tcp.is_some_and(|t| t.source_port == port);
+        !is_slow || s.tcp.is_some_and(|t| t.flags.contains(TcpFlags::SYN))
+    });
+    net.settle();
+    // By a cookie: no second handshake may be under way.
+    let options = ConnectOptions::default();
+    let quick = net.a.stack.tcp_connect(remote, options, net.now).unwrap();
+    net.settle();
+    assert_eq!(net.a.state(quick), State::Established);
+    assert_eq!(net.a.state(slow), State::Established);
+    assert_eq!(net.b.stack.usage().half_open, 1);
+    net.keep = Box::new(|_| true);
+    (net, slow, listener)
+}
+
+#[test]
+fn with_the_accept_queue_full_the_last_ack_is_overlooked_and_asked_for_again() {
+    for family in FAMILIES {
+        let (mut net, slow, listener) = overflow(family, false);
+        net.run_for(Duration::from_secs(10));
+        assert_eq!(net.b.stack.usage().half_open, 1);
+        assert!(net.b.stack.metrics().tcp.accept_overflows >= 2);
+        assert_eq!(net.count(Side::B, TcpFlags::RST), 0);
+        assert!(net.b.stack.tcp_accept(listener).is_some());
+        net.run_for(Duration::from_secs(10));
+        let server = net
+            .b
+            .stack
+            .tcp_accept(listener)
+            .expect("the second connection");
+        net.transfer(Side::A, slow, server, b"late, but whole");
+    }
+}
+
+#[test]
+fn or_it_is_reset_if_the_listener_wants_that() {
+    for family in FAMILIES {
+        let (mut net, slow, listener) = overflow(family, true);
+        net.run_for(Duration::from_secs(2));
+        let error = net.a.stack.tcp(slow).unwrap().error();
+        assert_eq!(error, Some(ConnectionError::Reset));
+        assert_eq!(net.b.stack.usage().half_open, 0);
+        assert_eq!(net.b.stack.metrics().tcp.accept_overflows, 1);
+        assert!(net.b.stack.tcp_accept(listener).is_some());
+        assert!(net.b.stack.tcp_accept(listener).is_none());
+    }
+}
+
+/// When SYN,ACKs leave towards a peer that is not there, in seconds, and when it is forgotten.
+fn syn_acks(config: Config) -> (Vec<u64>, u64) {
+    let mut net = Pair::new(Family::V4);
+    let options = ListenOptions {
+        config: Some(config.into()),
+        ..ListenOptions::on(net.b.at(80))
+    };
+    net.b.stack.tcp_listen(options).unwrap();
+    let begin = net.now;
+    let mut packet = forge("192.0.2.99:3333".parse().unwrap(), net.b.at(80), syn(7));
+    net.b.stack.receive(net.b.iface, &mut packet, net.now);
+    let mut at = Vec::new();
+    loop {
+        net.settle();
+        let seconds = net.now.since(begin).as_secs();
+        at.resize(net.count(Side::B, TcpFlags::SYN), seconds);
+        if net.b.stack.usage().half_open == 0 {
+            return (at, seconds);
+        }
+        net.now = net.b.stack.poll_timeout().unwrap();
+    }
+}
+
+#[test]
+fn a_syn_ack_is_repeated_as_long_and_as_often_as_the_options_say() {
+    let default = syn_acks(Config::default());
+    assert_eq!(default, (vec![0, 1, 3, 7, 15, 31, 63, 127], 180));
+    let short = Config {
+        syn_limit: Duration::from_secs(10),
+        ..Config::default()
+    };
+    assert_eq!(syn_acks(short), (vec![0, 1, 3, 7], 10));
+    for (retries, expected) in [(0, (vec![0], 1)), (5, (vec![0, 1, 3, 7, 15, 31], 63))] {
+        let few = Config {
+            syn_retries: Some(retries),
+            ..Config::default()
+        };
+        assert_eq!(syn_acks(few), expected);
+    }
+}
+
+#[test]
+fn a_syn_that_comes_again_and_again_keeps_no_handshake_alive() {
+    for family in FAMILIES {
+        let mut net = Pair::new(family);
+        net.b.listen(80);
+        net.keep = Box::new(|_| false);
+        let (stranger, server) = (net.a.at(9), net.b.at(80));
+        let mut packet = forge(stranger, server, syn(7));
+        net.b.stack.receive(net.b.iface, &mut packet, net.now);
+        for _ in 0..179 {
+            net.run_for(Duration::from_secs(1));
+            assert_eq!(net.b.stack.usage().half_open, 1);
+            let mut packet = forge(stranger, server, syn(7));
+            net.b.stack.receive(net.b.iface, &mut packet, net.now);
+        }
+        net.run_for(Duration::from_secs(2));
+        assert_eq!(net.b.stack.usage().half_open, 0);
+    }
+}
+
+#[test]
+fn a_syn_is_repeated_as_often_as_the_options_say() {
+    for family in FAMILIES {
+        let mut net = Pair::new(family);
+        net.keep = Box::new(|_| false);
+        let config = Config {
+            syn_retries: Some(2),
+            ..Config::default()
+        };
+        let options = ConnectOptions {
+            config: Some(config.into()),
+            ..ConnectOptions::default()
+        };
+        let remote = net.b.at(80);
+        let client = net.a.stack.tcp_connect(remote, options, net.now).unwrap();
+        net.run_for(Duration::from_millis(6900));
+        assert_eq!(net.a.state(client), State::SynSent);
+        net.run_for(Duration::from_millis(200));
+        assert_eq!(net.count(Side::A, TcpFlags::SYN), 3);
+        let error = net.a.stack.tcp(client).unwrap().error();
+        assert_eq!(error, Some(ConnectionError::TimedOut));
     }
 }
