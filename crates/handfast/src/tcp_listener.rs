@@ -152,6 +152,14 @@ impl TcpListenerBuilder {
         self
     }
 
+    /// Takes text on SYNs from peers that have our cookie (RFC 7413), while at most so many of
+    /// their handshakes are under way. Such text may come twice, so only where that does no harm.
+    /// Default 0: from nobody.
+    pub fn fast_open(mut self, handshakes: usize) -> TcpListenerBuilder {
+        self.options.fast_open = handshakes;
+        self
+    }
+
     /// When SYNs are answered without keeping anything of them (RFC 4987, section 3.6). Default
     /// [`SynCookies::WhenFull`].
     pub fn syn_cookies(mut self, when: SynCookies) -> TcpListenerBuilder {

@@ -356,6 +356,15 @@ impl TcpConnector {
         self
     }
 
+    /// Fast Open (RFC 7413): with a peer that has given us a cookie before, `connect` returns at
+    /// once, and what is written then rides on the SYN, which waits for it for 10 ms. The peer may
+    /// see that text twice, so only where that does no harm. With others it is as without, and a
+    /// cookie is asked for.
+    pub fn fast_open(mut self, fast: bool) -> TcpConnector {
+        self.options.fast_open = fast;
+        self
+    }
+
     /// Connects to `remote`.
     ///
     /// # Errors
@@ -373,7 +382,7 @@ impl TcpConnector {
                     return Poll::Ready(Err(error::gone()));
                 };
                 let ready = c.readiness();
-                if ready.contains(Readiness::CONNECTED) {
+                if ready.contains(Readiness::CONNECTED) || c.may_send_with_syn() {
                     return Poll::Ready(Ok(()));
                 }
                 if ready.contains(Readiness::CLOSED) {

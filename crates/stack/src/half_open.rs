@@ -4,7 +4,7 @@
 use crate::demux::{Owner, Tag};
 use crate::interface::Work;
 use crate::socket_id::PendingId;
-use crate::tcp_sockets::{Holder, Linger, SYN_RECEIVED_TIMER, TcpSocket};
+use crate::tcp_sockets::{Holder, SYN_RECEIVED_TIMER};
 use crate::timer_wheel::Timer;
 use crate::tuple::{StoredTuple, Tuple};
 use crate::{IfaceId, SocketId, SocketKind, Stack, TraceEvent};
@@ -35,6 +35,8 @@ pub(crate) struct HalfOpen {
     pub(crate) irs: SeqNumber,
     /// The application, or the listener's options, want this connection.
     pub(crate) decided: bool,
+    /// Our SYN,ACK carries a cookie for the next time (RFC 7413).
+    pub(crate) gives_cookie: bool,
     pub(crate) syn_ack_due: bool,
     pub(crate) ack_due: bool,
     pub(crate) dirty: bool,
@@ -52,11 +54,13 @@ impl Stack {
     ) -> Result<(), Discard> {
         let iss = self.initial_sequence_number(tuple, iss_floor, now);
         let syn = self.segment.header;
+        let gives_cookie = self.asks_for_fast_open(listener);
         let index = self.insert_half_open(listener, tuple, &syn, iss, now)?;
         let is_decided = self.table.half_open.get(index).is_some_and(|h| h.decided);
         if is_decided {
             if let Some(half_open) = self.table.half_open.get_mut(index) {
                 half_open.syn_ack_due = true;
+                half_open.gives_cookie = gives_cookie;
             }
             self.mark_half_open_dirty(index);
         } else {
@@ -96,6 +100,7 @@ impl Stack {
             claim: None,
             irs: syn.seq,
             decided: !listener.options.pending,
+            gives_cookie: false,
             syn_ack_due: false,
             ack_due: false,
             dirty: false,
@@ -176,29 +181,15 @@ impl Stack {
             .cancel(&mut half_open.timer, SYN_RECEIVED_TIMER | u64::from(index));
         let tuple = half_open.tuple.get();
         let path = self.network.path(half_open.iface, tuple.remote.ip(), now);
-        let socket = TcpSocket {
-            connection: half_open.record.into_connection(config, path, now),
-            tuple: half_open.tuple,
-            tag: half_open.tag,
-            timer: Timer::new(),
-            iface: half_open.iface,
-            flow_label: self.flow_label(&tuple),
-            charged: 0,
-            linger: Linger::Background,
-            hop_limit: self.config.hop_limit,
-            traffic_class: self.config.traffic_class,
-            // What the record was, so that the step to ESTABLISHED is seen.
-            state: State::SynReceived,
-            events: Readiness::empty(),
-            holder: match claim {
-                Some(_) => Holder::Application,
-                None => Holder::Listener,
-            },
-            dirty: false,
-            foreign: !self.network.interfaces.is_ours(tuple.local.ip()),
-            orphan: false,
-            starved: false,
+        let connection = half_open.record.into_connection(config, path, now);
+        let holder = match claim {
+            Some(_) => Holder::Application,
+            None => Holder::Listener,
         };
+        // What the record was, so that the step to ESTABLISHED is seen.
+        let state = State::SynReceived;
+        let (iface, tuple) = (half_open.iface, half_open.tuple);
+        let socket = self.new_socket(connection, tuple, iface, state, holder);
         let connection = self.insert_connection(socket, Some(Owner::SynReceived(index)));
         self.metrics.tcp.accepts += 1;
         if let Some(claim) = claim {

@@ -19,6 +19,7 @@ pub mod udp;
 mod budget;
 mod demux;
 mod error;
+mod fast_open;
 mod foreign;
 mod foreign_socket;
 mod fragment;

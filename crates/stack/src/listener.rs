@@ -35,6 +35,10 @@ pub struct ListenOptions {
     /// A handshake that finds the accept queue full when it completes is reset. Else, by default,
     /// its acknowledgment is overlooked, and the SYN,ACK goes out again later.
     pub abort_on_overflow: bool,
+    /// Text on a SYN is taken from peers that have our cookie (RFC 7413), while at most so many of
+    /// their handshakes are under way; 0, the default: from nobody. What it says may come twice,
+    /// so only where that does no harm. A [`pending`](ListenOptions::pending) listener never does.
+    pub fast_open: usize,
     /// When SYNs are answered without keeping anything of them.
     pub syn_cookies: SynCookies,
     /// Options of the connections; `None`: the stack's own.
@@ -51,6 +55,7 @@ impl Default for ListenOptions {
             pending: false,
             accept_any: false,
             abort_on_overflow: false,
+            fast_open: 0,
             syn_cookies: SynCookies::default(),
             config: None,
         }
@@ -124,6 +129,8 @@ pub(crate) struct Listener {
     pub(crate) accept_queue: VecDeque<u32>,
     /// SYNs that wait for a decision and have not been shown to the application.
     pub(crate) undecided: VecDeque<PendingId>,
+    /// Connections that text on a SYN has made, by index and generation; some have gone on since.
+    pub(crate) fast_opened: VecDeque<(u32, u32)>,
     /// Until then a peer may bring back a cookie of ours.
     pub(crate) cookies_until: Instant,
     pub(crate) events: handfast_tcp::Readiness,

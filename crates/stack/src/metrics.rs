@@ -49,6 +49,14 @@ counters! {
         syn_cookies_failed,
         /// Acknowledgments that would have completed a handshake and found the accept queue full.
         accept_overflows,
+        /// Connections that text on a SYN, with a good cookie, has made (RFC 7413).
+        fast_opens,
+        /// SYNs with a cookie that was not good.
+        fast_opens_refused,
+        /// Active opens whose peer took the text on the SYN.
+        fast_opens_taken,
+        /// Active opens with text on the SYN that the peer did not take.
+        fast_opens_not_taken,
         /// Handshakes that failed on either side.
         open_failures,
         /// Segments received with a valid header.

@@ -1,5 +1,6 @@
 use crate::address::{AddressPrefix, IfaceId};
 use crate::budget::Budget;
+use crate::fast_open::{FastOpenKeys, FastOpenPeers};
 use crate::foreign_socket::ForeignQueue;
 use crate::handshake::Claim;
 use crate::icmp::Identifiers;
@@ -112,6 +113,8 @@ pub struct Stack {
     pub(crate) table: TcpTable,
     pub(crate) listeners: Listeners,
     pub(crate) orphans: Orphans,
+    pub(crate) fast_open_keys: FastOpenKeys,
+    pub(crate) fast_open_peers: FastOpenPeers,
     pub(crate) handshakes: Slots<Claim>,
 
     pub(crate) udp: UdpTable,
@@ -175,6 +178,8 @@ impl Stack {
             slot: SegmentSlot::default(),
             local: None,
             cookies: CookieSecret::new([key(), key()]),
+            fast_open_keys: FastOpenKeys::new(key()),
+            fast_open_peers: FastOpenPeers::default(),
             rng,
             config,
         }

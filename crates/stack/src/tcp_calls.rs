@@ -103,6 +103,14 @@ impl<'a> TcpRef<'a> {
         self.0.connection.peek()
     }
 
+    /// Whether what is sent now rides on the SYN ([`ConnectOptions::fast_open`]), for which that
+    /// waits a moment.
+    ///
+    /// [`ConnectOptions::fast_open`]: crate::ConnectOptions::fast_open
+    pub fn may_send_with_syn(&self) -> bool {
+        self.0.connection.may_send_with_syn()
+    }
+
     /// Whether octets wait to be read.
     pub fn has_unread(&self) -> bool {
         self.0.connection.has_unread()

@@ -237,6 +237,9 @@ impl Stack {
             }
             ListenVerdict::Syn => {
                 self.may_take_syn(listener)?;
+                if let Some(result) = self.fast_open_input(listener, tuple, now) {
+                    return result;
+                }
                 self.take_syn(listener, tuple, None, now)
             }
             ListenVerdict::Reset(reason) => {

@@ -1,10 +1,10 @@
 //! OPEN, active and passive (RFC 9293, section 3.10.1), and what comes of a passive one.
 
 use crate::address::AddressClass;
+use crate::fast_open::Approach;
 use crate::icmp::Problem;
 use crate::listener::{ListenOptions, Listener, Scope};
-use crate::tcp_sockets::{CONNECTION_COST, Holder, Linger, TcpSocket};
-use crate::timer_wheel::Timer;
+use crate::tcp_sockets::{CONNECTION_COST, Holder};
 use crate::tuple::{StoredTuple, Tuple, endpoint, zone};
 use crate::{BindError, ConnectError, PendingId, SocketId, SocketKind, Stack};
 use alloc::collections::VecDeque;
@@ -25,6 +25,9 @@ pub struct ConnectOptions {
     pub foreign: bool,
     /// Connect from a port on which a listener with `reuse_address` listens.
     pub reuse_address: bool,
+    /// What is queued when the SYN leaves, rides on it, if the peer has given us a cookie before;
+    /// else one is asked for (RFC 7413). The peer may see that text twice.
+    pub fast_open: bool,
     /// Options of the connection; `None`: the stack's own.
     pub config: Option<Arc<Config>>,
 }
@@ -145,28 +148,19 @@ impl Stack {
         let iss = self.initial_sequence_number(&tuple, floor, now);
         let offset = self.isn.timestamp_offset(address, remote.ip());
         let path = self.network.path(iface, remote.ip(), now);
-        let index = self.insert_connection(
-            TcpSocket {
-                connection: Connection::open(config, path, iss, offset, now),
-                tuple: StoredTuple::new(&tuple),
-                tag: self.table.demux.tag(&tuple),
-                timer: Timer::new(),
-                iface,
-                flow_label: self.flow_label(&tuple),
-                charged: 0,
-                linger: Linger::Background,
-                hop_limit: self.config.hop_limit,
-                traffic_class: self.config.traffic_class,
-                state: State::Closed,
-                events: Readiness::empty(),
-                holder: Holder::Application,
-                dirty: false,
-                foreign: !self.network.interfaces.is_ours(address),
-                orphan: false,
-                starved: false,
-            },
-            None,
-        );
+        let mut connection = Connection::open(config, path, iss, offset, now);
+        if options.fast_open {
+            match self.fast_open_peers.approach(remote.ip(), now) {
+                Approach::Plain => {}
+                Approach::Ask => connection.fast_open(None),
+                Approach::Fast(cookie, mss) => connection.fast_open(Some((cookie, mss))),
+            }
+        }
+        let stored = StoredTuple::new(&tuple);
+        let holder = Holder::Application;
+        let mut socket = self.new_socket(connection, stored, iface, State::Closed, holder);
+        socket.fast_open = options.fast_open;
+        let index = self.insert_connection(socket, None);
         self.metrics.tcp.opens += 1;
         // First of all out of CLOSED, then it may have output.
         self.settle(index, now);
@@ -229,6 +223,7 @@ impl Stack {
             half_open: 0,
             accept_queue: VecDeque::new(),
             undecided: VecDeque::new(),
+            fast_opened: VecDeque::new(),
             cookies_until: Instant::ZERO,
             events: Readiness::empty(),
         });

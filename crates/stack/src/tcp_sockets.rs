@@ -35,6 +35,8 @@ pub(crate) struct TcpSocket {
     pub(crate) foreign: bool,
     /// Counted among those that the application has let go of and that have not ended.
     pub(crate) orphan: bool,
+    /// Its SYN asks for, or brings, a cookie (RFC 7413).
+    pub(crate) fast_open: bool,
     /// The application was told that there is no memory for its data.
     pub(crate) starved: bool,
 }
@@ -127,6 +129,38 @@ pub(crate) const SYN_RECEIVED_TIMER: u64 = 1 << 32;
 pub(crate) const TIME_WAIT_TIMER: u64 = 2 << 32;
 
 impl Stack {
+    /// A connection with what the stack must know of it, all else by default.
+    pub(crate) fn new_socket(
+        &self,
+        connection: Connection,
+        stored: StoredTuple,
+        iface: IfaceId,
+        state: State,
+        holder: Holder,
+    ) -> TcpSocket {
+        let tuple = stored.get();
+        TcpSocket {
+            connection,
+            tuple: stored,
+            tag: self.table.demux.tag(&tuple),
+            timer: Timer::new(),
+            iface,
+            flow_label: self.flow_label(&tuple),
+            charged: 0,
+            linger: Linger::Background,
+            hop_limit: self.config.hop_limit,
+            traffic_class: self.config.traffic_class,
+            state,
+            events: Readiness::empty(),
+            holder,
+            dirty: false,
+            foreign: !self.network.interfaces.is_ours(tuple.local.ip()),
+            orphan: false,
+            fast_open: false,
+            starved: false,
+        }
+    }
+
     /// Stores a connection and gives it its place in the table, instead of `replaces` if that is
     /// there.
     pub(crate) fn insert_connection(&mut self, socket: TcpSocket, replaces: Option<Owner>) -> u32 {
@@ -206,6 +240,15 @@ impl Stack {
             from,
             to,
         });
+        if from == State::SynSent && socket.fast_open {
+            let timed_out = socket.connection.error() == Some(ConnectionError::TimedOut);
+            if to != State::Closed || timed_out {
+                self.fast_open_ended(index, to != State::Closed, now);
+            }
+        }
+        let Some(socket) = self.table.connections.get_mut(index) else {
+            return;
+        };
         match to {
             State::Closed => {
                 let counters = &mut self.metrics.tcp;

@@ -207,6 +207,9 @@ impl Stack {
                 return true;
             };
             half_open.record.write_syn_ack(now, &config, path, slot);
+            if half_open.gives_cookie {
+                slot.header.options.fast_open = self.fast_open_keys.cookie(&tuple);
+            }
             envelope.write(packet, slot, &mut self.metrics.tcp);
             half_open.syn_ack_due = false;
             let key = SYN_RECEIVED_TIMER | u64::from(index);

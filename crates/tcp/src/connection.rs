@@ -1,6 +1,7 @@
 use crate::ack::sack_blocks::Reports;
 use crate::buffer::{assembler::Assembler, receive::ReceiveBuffer, send::SendBuffer};
 use crate::congestion::{CongestionControl, CongestionWindow, LossEvent};
+use crate::fast_open::FastOpen;
 use crate::recovery::{self, Recovery, scoreboard::Scoreboard};
 use crate::tcb::{Flags, Tcb};
 use crate::timer::{Timer, Timers};
@@ -73,6 +74,8 @@ pub(crate) struct Active {
     /// What the SACK option has to say of it.
     pub(crate) reports: Reports,
     pub(crate) congestion: Box<dyn CongestionControl>,
+    /// An active open with text on its SYN, until it is known how that went.
+    pub(crate) fast_open: Option<Box<FastOpen>>,
     /// The last delivery-rate sample, in octets a second.
     pub(crate) delivery_rate: u64,
 }
@@ -95,6 +98,7 @@ impl Active {
             assembler: Assembler::default(),
             reports: Reports::default(),
             congestion: config.congestion.build(),
+            fast_open: None,
             delivery_rate: 0,
         }
     }

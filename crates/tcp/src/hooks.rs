@@ -8,7 +8,7 @@ use crate::rtt::RttEstimator;
 use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::window::{self, persist};
-use crate::{Connection, Readiness, Segment, State, ecn, timestamps, user_timeout};
+use crate::{Connection, Readiness, Segment, State, ecn, fast_open, timestamps, user_timeout};
 use handfast_base::Instant;
 
 /// The handshake is complete, and SND.WND is known.
@@ -18,11 +18,17 @@ pub(crate) fn established(c: &mut Connection, now: Instant) {
     let segments = if syns > 1 { 1 } else { c.config.initial_window };
     c.tcb.cwnd = congestion::initial_window(u32::from(c.tcb.snd_mss), segments);
     c.tcb.rto.handshake_completed();
+    c.tcb.flags -= Flags::FAST_OPEN;
     if syns > 0 {
         // RFC 6298 (5.7): what was measured on a SYN that had to be repeated does not count.
         c.tcb.rtt = RttEstimator::default();
     }
     c.enter(State::Established, now);
+}
+
+/// The peer's SYN,ACK has answered our SYN, and SND.UNA is what it acknowledges.
+pub(crate) fn syn_answered(c: &mut Connection, seg: &Segment) {
+    fast_open::answered(c, seg);
 }
 
 /// The segment is the peer's: its sequence number and its acknowledgment are acceptable.

@@ -26,6 +26,7 @@
 //! | RFC 9438, 9406, 3465, 7661 | [`congestion`]`/{cubic, hystart, reno, validation}` |
 //! | RFC 3168, 8311, 8511 | `ecn` |
 //! | RFC 6582, 3042 | `recovery/{new_reno, limited_transmit}` |
+//! | RFC 7413 | `fast_open` |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -41,6 +42,7 @@ pub mod congestion;
 mod connection;
 mod ecn;
 mod error;
+mod fast_open;
 mod fast_path;
 mod hooks;
 mod info;
@@ -74,6 +76,7 @@ pub use config::{Config, KeepAlive, Path};
 pub use connection::Connection;
 pub use ecn::{Ecn, EcnMode};
 pub use error::{CloseError, ConnectionError, IcmpError, NetError, SendError};
+pub use fast_open::FastOpenOutcome;
 pub use info::TcpInfo;
 pub use readiness::Readiness;
 pub use segment::{Disposition, Segment, SegmentSlot};

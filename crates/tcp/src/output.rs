@@ -3,6 +3,7 @@
 //! Output sends and never decides: recovery has marked what is lost, congestion has sized the
 //! window, the checks have said what is owed.
 
+use crate::fast_open;
 use crate::recovery::{Phase, limited_transmit};
 use crate::tcb::Flags;
 use crate::timer::Timer;
@@ -57,10 +58,16 @@ fn handshake(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     let first = c.tcb.snd_nxt == c.tcb.iss;
     let answering = c.tcb.state == State::SynReceived;
     if !first {
-        let (_, active) = c.parts();
-        if active.board.next_lost(1).is_none() {
-            return answering && pure_ack(c, now, out);
+        let (tcb, active) = c.parts();
+        let first = active.board.front();
+        // Behind it there may be text, which waits for the handshake to be complete.
+        let is_lost = first.is_some_and(|r| r.start == tcb.iss && r.lost);
+        if !is_lost || active.board.next_lost(1).is_none() {
+            let may_send = tcb.flags.contains(Flags::FAST_OPEN);
+            return answering && (may_send && new_data(c, now, out) || pure_ack(c, now, out));
         }
+    } else if fast_open::waits(c, now) {
+        return false;
     }
     let (flags, mut reason) = if answering {
         (TcpFlags::SYN | TcpFlags::ACK, SendReason::SynAck)
@@ -97,10 +104,17 @@ fn handshake(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
         out.header.options.timestamps = Some(handfast_wire::tcp::Timestamps { value, echo });
     }
     out.header.window = window::receive::select_for_syn(&mut c.tcb, &c.config);
+    let text = if first { fast_open::ride(c, out) } else { 0 };
     let (tcb, active) = c.parts();
     if first {
         active.board.sent(tcb.iss, tcb.iss + 1, now, false);
         tcb.snd_nxt = tcb.iss + 1;
+        if text > 0 {
+            active
+                .board
+                .sent(tcb.snd_nxt, tcb.snd_nxt + text, now, false);
+            tcb.snd_nxt += text;
+        }
         c.stuck_since = now;
     } else {
         active.board.retransmitted(now);

@@ -237,6 +237,24 @@ impl SynReceived {
     /// The connection, ESTABLISHED. The segment that completed the handshake must now go through
     /// [`Connection::segment_arrives`]: its window, text and FIN are not looked at here.
     pub fn into_connection(self, config: Arc<Config>, path: Path, now: Instant) -> Connection {
+        let mut c = self.begin(config, path, now);
+        let t = &mut c.tcb;
+        t.snd_una = self.iss + 1;
+        t.snd_nxt = t.snd_una;
+        t.snd_up = t.snd_una;
+        t.snd_wl2 = t.snd_una;
+        // A SYN,ACK that went out once gives an unambiguous sample (Karn).
+        if self.transmissions == 1 {
+            t.rtt.sample(now.since(self.sent_at));
+        } else {
+            (1..self.transmissions).for_each(|_| t.rto.syn_lost());
+        }
+        hooks::established(&mut c, now);
+        c
+    }
+
+    /// The connection in SYN-RECEIVED, its SYN,ACK not sent.
+    pub(crate) fn begin(&self, config: Arc<Config>, path: Path, now: Instant) -> Connection {
         let state = State::SynReceived;
         let mut c = Connection::new(state, config, path, self.iss, self.ts_offset, now);
         let t = &mut c.tcb;
@@ -244,11 +262,7 @@ impl SynReceived {
         t.rcv_nxt = self.irs + 1;
         t.rcv_adv = t.rcv_nxt + u32::from(self.window);
         t.last_ack_sent = t.rcv_nxt;
-        t.snd_una = self.iss + 1;
-        t.snd_nxt = t.snd_una;
-        t.snd_up = t.snd_una;
         t.snd_wl1 = self.irs;
-        t.snd_wl2 = t.snd_una;
         t.snd_wnd = u32::from(self.peer_window);
         t.max_snd_wnd = t.snd_wnd;
         match self.peer_scale {
@@ -266,14 +280,7 @@ impl SynReceived {
         }
         t.peer_mss = self.peer_mss;
         t.ecn = self.ecn;
-        // A SYN,ACK that went out once gives an unambiguous sample (Karn).
-        if self.transmissions == 1 {
-            t.rtt.sample(now.since(self.sent_at));
-        } else {
-            (1..self.transmissions).for_each(|_| t.rto.syn_lost());
-        }
         mss::update(&mut c);
-        hooks::established(&mut c, now);
         c
     }
 }

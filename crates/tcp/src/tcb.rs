@@ -129,6 +129,8 @@ bitflags::bitflags! {
         const WAS_ESTABLISHED = 1 << 19;
         /// R1 was reached, and the application told (SHLD-9).
         const R1_TOLD = 1 << 20;
+        /// A passive open with text on the SYN: text goes both ways before the handshake is complete.
+        const FAST_OPEN = 1 << 31;
         /// There was no memory for text: the window is told as zero, whatever was offered.
         const SHUT = 1 << 21;
         /// Both ends offered selective acknowledgments.

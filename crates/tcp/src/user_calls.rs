@@ -125,6 +125,13 @@ impl Connection {
     pub fn close(&mut self, now: Instant) -> Result<(), CloseError> {
         match self.tcb.state {
             State::Closed => return Err(CloseError::Dead),
+            // What is to ride on the SYN has been written, and goes its way.
+            State::SynSent if self.is_opened_fast() => {
+                if self.tcb.flags.contains(Flags::CLOSE_QUEUED) {
+                    return Err(CloseError::Closing);
+                }
+                self.tcb.flags |= Flags::CLOSE_QUEUED;
+            }
             // Nobody has heard of us: the attempt is forgotten.
             State::SynSent | State::Listen => {
                 self.active = None;

@@ -3,6 +3,7 @@
 mod addresses;
 mod close;
 mod connect;
+mod fast_open;
 mod foreign;
 mod harness;
 mod icmp;

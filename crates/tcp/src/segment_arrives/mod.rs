@@ -53,3 +53,8 @@ fn text_and_controls(c: &mut Connection, seg: &mut Segment, now: Instant) -> Ste
     text::process(c, seg, now)?; // seventh
     fin::check(c, seg, now) // eighth
 }
+
+/// The text on a SYN that is taken before the handshake is complete.
+pub(crate) fn take_text(c: &mut Connection, seg: &mut Segment, now: Instant) {
+    let _ = text::process(c, seg, now);
+}

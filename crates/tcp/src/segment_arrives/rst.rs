@@ -1,6 +1,7 @@
 //! Second, check the RST bit (RFC 9293, 3.10.7.4; RFC 5961, 3).
 
 use super::{Step, discard};
+use crate::tcb::Flags;
 use crate::{Connection, ConnectionError, Disposition, Segment, State, challenge_ack};
 use core::ops::ControlFlow;
 use handfast_base::Instant;
@@ -18,8 +19,11 @@ pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
     }
     // 2) Exactly RCV.NXT; what text it carries does not matter (SHLD-2).
     match c.tcb.state {
-        // Only an active OPEN comes here; a passive one is a `SynReceived` (MUST-11).
-        State::SynReceived => c.die(ConnectionError::Refused),
+        // An active OPEN; a passive one is a `SynReceived` (MUST-11), unless it had text on
+        // its SYN.
+        State::SynReceived if !c.tcb.flags.contains(Flags::FAST_OPEN) => {
+            c.die(ConnectionError::Refused)
+        }
         // It would assassinate the wait (RFC 1337).
         State::TimeWait => return discard(Discard::TcpTimeWait),
         // All but our FIN has arrived: a clean end.

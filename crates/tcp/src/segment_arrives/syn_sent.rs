@@ -42,6 +42,7 @@ pub(super) fn segment_arrives(c: &mut Connection, seg: &mut Segment, now: Instan
         window::send::set(&mut c.tcb, seg, u32::from(h.window));
         c.tcb.flags |= Flags::ACK_NOW;
         hooks::established(c, now);
+        hooks::syn_answered(c, seg);
         // The text on a SYN starts behind it; what follows is judged as in any other state.
         return text_and_controls(c, seg, now);
     }
