@@ -51,7 +51,12 @@ fn flat(source: &str) -> (String, Vec<usize>) {
             .iter()
             .find_map(|mark| line.strip_prefix(mark))
             .unwrap_or(line);
-        text.push_str(line.trim());
+        text.push_str(
+            &line
+                .trim()
+                .replace(", sections ", ", ")
+                .replace(", section ", ", "),
+        );
         text.push(' ');
     }
     (text, starts)
@@ -74,6 +79,7 @@ mod tests {
     fn a_citation_may_be_broken() {
         let source = "fn f() {}\n/// as told (RFC\n/// 7323, 2.3)\n";
         assert_eq!(lines(source, "RFC 7323, 2.3"), [2]);
+        assert_eq!(lines("//! (RFC 7323, section 2)\n", "RFC 7323, 2"), [1]);
     }
 
     #[test]

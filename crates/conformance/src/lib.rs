@@ -9,6 +9,7 @@
 
 pub mod check;
 pub mod citation;
+pub mod mutate;
 pub mod page;
 pub mod table;
 pub mod tests;

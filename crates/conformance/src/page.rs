@@ -16,7 +16,9 @@ pub fn write(root: &Path, tables: &[Rfc], tests: &BTreeMap<String, Test>) -> Str
         "# Conformance\n\nEvery requirement of the RFCs that this TCP follows: where the code meets \
          it and the tests that prove it, or why not. Made by `cargo run -p handfast-conformance` \
          from `conformance/*.toml`; the test of that crate fails when a row lacks its citation, \
-         its test or its reason.\n\n",
+         its test or its reason. What the tests do when that code is broken is in \
+         [conformance-bite.md](conformance-bite.md). A MAY that is not taken counts as an \
+         exception.\n\n",
     );
     out += "| RFC | | met | exception | open |\n|---|---|--:|--:|--:|\n";
     for t in tables {

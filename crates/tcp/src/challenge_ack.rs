@@ -1,4 +1,4 @@
-//! Challenge ACKs and their throttle (RFC 5961, sections 3 to 5 and 7).
+//! Challenge ACKs (RFC 5961, 3 to 5) and their throttle (RFC 5961, 7).
 
 use crate::Connection;
 use crate::tcb::Flags;

@@ -44,7 +44,7 @@ pub struct Config {
     pub window_scaling: bool,
     /// Offer and accept selective acknowledgments (RFC 2018). Default on.
     pub sack: bool,
-    /// Lower bound of the variance term of the retransmission timeout. RFC 6298 (2.4) asks for an
+    /// Lower bound of the variance term of the retransmission timeout. RFC 6298, 2.4, asks for an
     /// RTO of at least 1 s; here RTO >= SRTT + this, default 200 ms, as deployed stacks have it.
     pub rto_min: Duration,
     /// Upper bound of the retransmission timeout; at least 60 s is honoured (RFC 6298, 2.5).

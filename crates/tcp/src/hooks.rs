@@ -95,7 +95,7 @@ pub(crate) fn acknowledged(c: &mut Connection, seg: &Segment, now: Instant) {
         c.with_congestion(|algorithm, w| algorithm.on_ack(w, &event));
     }
 
-    // RFC 6298 (5.2, 5.3): the timer restarts, or stops when nothing is left.
+    // RFC 6298, 5 (5.2, 5.3): the timer restarts, or stops when nothing is left.
     rearm(c, now);
     if c.send_room() > 0 {
         c.events |= Readiness::WRITABLE;

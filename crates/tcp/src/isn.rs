@@ -36,7 +36,7 @@ impl Secret {
     }
 
     /// What a connection between two hosts adds to its timestamp clock (RFC 7323, section 5.4),
-    /// so that the clock tells nothing about other peers or the time since start. It is the same
+    /// so that the clock tells nothing about other peers or the time since start (RFC 7323, 7). It is the same
     /// for all ports, because PAWS and TIME-WAIT reuse compare timestamps across connections.
     pub fn timestamp_offset(&self, local: IpAddr, remote: IpAddr) -> u32 {
         let mut h = self.hasher(b"tso");

@@ -24,7 +24,7 @@ pub(crate) fn update(c: &mut Connection) {
     }
     let (old, new) = (u32::from(c.tcb.snd_mss), u32::from(mss.max(1)));
     c.tcb.snd_mss = new as u16;
-    // Both are counted in octets, but mean segments.
+    // Both are counted in octets, but mean segments (RFC 5681, 3.1).
     let scaled = |w: u32| (u64::from(w) * u64::from(new) / u64::from(old)).min(1 << 30) as u32;
     if new != old && c.tcb.cwnd > 0 {
         c.tcb.cwnd = scaled(c.tcb.cwnd).max(new);

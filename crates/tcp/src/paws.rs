@@ -6,11 +6,11 @@ use handfast_base::Instant;
 use handfast_wire::tcp::TcpFlags;
 
 /// TS.Recent says nothing about a connection that was idle for longer than this: 24 days, in ms
-/// (5.5).
+/// (RFC 7323, 5.5).
 const STALE_AFTER: u32 = 24 * 24 * 60 * 60 * 1000;
 
 /// Whether the segment is an old duplicate: its timestamp is before TS.Recent (R1). A reset is
-/// never judged by its timestamp (5.2).
+/// never judged by its timestamp (RFC 7323, 5.2).
 #[inline]
 pub(crate) fn is_old(tcb: &Tcb, seg: &Segment, now: Instant) -> bool {
     if !tcb.flags.contains(Flags::TIMESTAMPS) || seg.has(TcpFlags::RST) {
@@ -28,7 +28,8 @@ pub(crate) fn is_stale(tcb: &Tcb, now: Instant) -> bool {
     (now.as_millis() as u32).wrapping_sub(tcb.ts_recent_age) >= STALE_AFTER
 }
 
-/// Whether a timestamp is missing where one was negotiated (3.2: SHOULD drop, but for a reset).
+/// Whether a timestamp is missing where one was negotiated (RFC 7323, 3.2), which
+/// drops the segment unless it is a reset.
 /// A SYN is no part of this connection: a peer that has restarted must get its challenge.
 #[inline]
 pub(crate) fn is_missing(tcb: &Tcb, seg: &Segment) -> bool {

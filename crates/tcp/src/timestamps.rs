@@ -5,13 +5,13 @@ use crate::{Segment, paws};
 use handfast_base::{Duration, Instant};
 use handfast_wire::tcp::{TcpHeader, Timestamps};
 
-/// Our timestamp clock: 1 ms, with the connection's secret offset.
+/// Our timestamp clock: 1 ms (RFC 7323, 5.4), with the connection's secret offset.
 #[inline]
 pub(crate) fn clock(tcb: &Tcb, now: Instant) -> u32 {
     (now.as_millis() as u32).wrapping_add(tcb.ts_offset)
 }
 
-/// Puts the option on a segment we send: on every one but a reset, once negotiated (3.2).
+/// Puts the option on a segment we send: on every one but a reset, once negotiated (RFC 7323, 3.2).
 #[inline]
 pub(crate) fn stamp(tcb: &Tcb, header: &mut TcpHeader, now: Instant) {
     if tcb.flags.contains(Flags::TIMESTAMPS) {
@@ -22,8 +22,8 @@ pub(crate) fn stamp(tcb: &Tcb, header: &mut TcpHeader, now: Instant) {
     }
 }
 
-/// Notes TSval as TS.Recent if the segment covers what we last acknowledged (4.3): a delayed
-/// acknowledgment then echoes the earliest segment it stands for.
+/// Notes TSval as TS.Recent if the segment covers what we last acknowledged (RFC 7323, 4.3): a
+/// delayed acknowledgment then echoes the earliest segment it stands for.
 #[inline]
 pub(crate) fn note(tcb: &mut Tcb, seg: &Segment, now: Instant) {
     if !tcb.flags.contains(Flags::TIMESTAMPS) {

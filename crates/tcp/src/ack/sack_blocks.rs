@@ -1,4 +1,4 @@
-//! The SACK option as a receiver writes it (RFC 2018, sections 3 and 4).
+//! The SACK option (RFC 2018, 3) as a receiver writes it (RFC 2018, 4).
 
 use super::dsack;
 use crate::buffer::assembler::Assembler;

@@ -23,7 +23,7 @@ impl CongestionControl for Reno {
         if rest == 0 || !ack.cwnd_limited || w.in_slow_start() {
             return;
         }
-        // RFC 5681 (3): one full segment per window of acknowledged octets.
+        // RFC 5681, 3.1 (3): one full segment per window of acknowledged octets.
         self.acked = self.acked.saturating_add(rest);
         if self.acked >= w.cwnd {
             self.acked -= w.cwnd;
@@ -32,7 +32,7 @@ impl CongestionControl for Reno {
     }
 
     fn on_loss(&mut self, w: &mut CongestionWindow, loss: &LossEvent) {
-        // RFC 5681 (4): half of what was in flight, and at least two segments.
+        // RFC 5681, 3.1 (4): half of what was in flight, and at least two segments.
         let carried = self.validation.on_loss(w, loss.in_flight);
         let half = (carried / 2).max(2 * w.mss);
         self.acked = 0;

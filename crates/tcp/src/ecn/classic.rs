@@ -9,14 +9,15 @@ use handfast_wire::tcp::{TcpFlags, TcpHeader};
 use handfast_wire::{Ecn, SendReason, SeqNumber};
 
 /// A segment of the peer's, its sequence number and acknowledgment acceptable: what its marks and
-/// its echo say. A segment outside the window says nothing (6.1.5).
+/// its echo say. A segment outside the window says nothing (RFC 3168,
+/// 6.1.5).
 #[inline]
 pub(crate) fn arrived(c: &mut Connection, seg: &Segment, now: Instant) {
     if !c.tcb.ecn.intersects(Bits::CLASSIC) {
         return;
     }
     if c.tcb.ecn.contains(Bits::ECHOES) && !seg.payload.is_empty() {
-        // CWR first: it answers marks before this one (6.1.3).
+        // CWR first: it answers marks before this one (RFC 3168, 6.1.3).
         if seg.has(TcpFlags::CWR) {
             c.tcb.ecn -= Bits::ECHO;
         }
@@ -95,7 +96,8 @@ pub(crate) fn reduced(c: &mut Connection) {
 }
 
 /// Puts ECN on new text that leaves: ECT(0) on every segment of it, CWR on the first after a
-/// reduction. Never on a probe (6.1.6), a retransmission (6.1.5) or a segment without text (6.1.4).
+/// reduction. Never on a probe (RFC 3168, 6.1.6), a retransmission (RFC 3168, 6.1.5) or a segment
+/// without text (RFC 3168, 6.1.4).
 #[inline]
 pub(crate) fn mark_new_data(c: &mut Connection, out: &mut SegmentSlot) {
     if !c.tcb.ecn.contains(Bits::SENDS)

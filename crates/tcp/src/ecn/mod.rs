@@ -1,4 +1,4 @@
-//! Explicit Congestion Notification (RFC 3168, RFC 8311): routers mark instead of dropping.
+//! Explicit Congestion Notification (RFC 3168, RFC 8311; SHLD-8): routers mark instead of dropping.
 //!
 //! Every hook of the extension is a function here. What was agreed and what is owed is one octet
 //! of [`Bits`] in the TCB; what is remembered beyond that, a [`Record`] that lives from the first

@@ -65,7 +65,7 @@ fn learn_from_syn(c: &mut Connection, seg: &Segment, now: Instant) {
     t.rcv_nxt = t.irs + 1;
     t.rcv_adv = t.rcv_nxt;
     t.last_ack_sent = t.rcv_nxt;
-    // The window that our SYN offered.
+    // The window that our SYN offered. Both must offer to scale it (RFC 7323, 2.2).
     window::receive::select_for_syn(t, &c.config);
     match options.window_scale {
         Some(shift) if c.config.window_scaling => {

@@ -333,3 +333,15 @@ fn options_are_those_of_one_connection() {
     c.config_mut().nodelay = true;
     assert!(c.config().nodelay && !shared.nodelay);
 }
+
+/// RFC 7323, 7: the same between two hosts, and another between any others.
+#[test]
+fn timestamp_offsets_tell_nothing_of_other_hosts() {
+    let (one, two) = (Secret::new([7; 16]), Secret::new([8; 16]));
+    let ip = |last| at(last, 0).ip();
+    let base = one.timestamp_offset(ip(1), ip(2));
+    assert_eq!(base, one.timestamp_offset(ip(1), ip(2)));
+    assert_ne!(base, one.timestamp_offset(ip(1), ip(3)));
+    assert_ne!(base, one.timestamp_offset(ip(3), ip(2)));
+    assert_ne!(base, two.timestamp_offset(ip(1), ip(2)));
+}

@@ -6,7 +6,7 @@ use crate::timer::Timer;
 use crate::{Config, Connection, State};
 
 /// RCV.WND: octets from RCV.NXT to the right edge, as far as it was ever offered. Data inside
-/// any edge ever offered is accepted.
+/// any edge ever offered is accepted (RFC 7323, 2.4).
 #[inline]
 pub(crate) fn rcv_wnd(tcb: &Tcb) -> u32 {
     tcb.rcv_adv.distance(tcb.rcv_nxt).max(0) as u32

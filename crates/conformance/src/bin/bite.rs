@@ -1,0 +1,262 @@
+//! Shows that the tables bite: takes rows at random, breaks the code that a row cites, in a copy
+//! of the tree, and looks whether the tests that the row names notice it.
+//!
+//! `cargo run -p handfast-conformance --bin bite -- --seed 1 --rows 30` writes
+//! `docs/conformance-bite.md`.
+
+use handfast_conformance::mutate::{Mutant, mutants};
+use handfast_conformance::table::{Requirement, Rfc, Status};
+use handfast_conformance::{citation, root, table, tests};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+/// Changes tried for one row.
+const TRIES: usize = 5;
+/// A test that takes longer has noticed: it never ends.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAGE: &str = "docs/conformance-bite.md";
+
+enum Outcome {
+    /// This change made this test fail; so many changes before it went unnoticed.
+    Bitten(String, Mutant, String, Vec<String>),
+    /// Nobody noticed any of these.
+    Survived(Vec<String>),
+    /// Nothing there to be changed mechanically.
+    NotApplicable,
+}
+
+fn main() -> ExitCode {
+    let (mut seed, mut rows, mut minutes) = (1u64, 30usize, 60u64);
+    let mut arguments = std::env::args().skip(1);
+    while let (Some(name), Some(value)) = (arguments.next(), arguments.next()) {
+        let value: u64 = value.parse().unwrap_or(0);
+        match name.as_str() {
+            "--seed" => seed = value,
+            "--rows" => rows = value as usize,
+            "--minutes" => minutes = value,
+            _ => {}
+        }
+    }
+    match run(seed, rows, Duration::from_secs(60 * minutes)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(seed: u64, rows: usize, limit: Duration) -> Result<(), String> {
+    let root = root();
+    let tables = table::load(&root)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    let tree = target.join("bite/tree");
+    copy_tree(&root, &tree)?;
+    let bench = Bench {
+        tree: tree.clone(),
+        target: target.join("bite/target"),
+    };
+    let mut all: Vec<(&Rfc, &Requirement)> = tables
+        .iter()
+        .flat_map(|t| t.requirements.iter().map(move |r| (t, r)))
+        .filter(|(_, r)| r.status() == Status::Met)
+        .collect();
+    shuffle(&mut all, seed);
+    let (start, mut outcomes) = (Instant::now(), Vec::new());
+    for (t, row) in all.into_iter().take(rows) {
+        if start.elapsed() > limit {
+            break;
+        }
+        let outcome = bench.row(t, row)?;
+        let word = match &outcome {
+            Outcome::Bitten(_, m, test, _) => format!("{}: {test}", m.what),
+            Outcome::Survived(_) => "SURVIVED".to_string(),
+            Outcome::NotApplicable => "nothing to change".to_string(),
+        };
+        println!("{} {}: {word}", t.rfc, row.id);
+        outcomes.push((t.rfc, row, outcome));
+        let text = page(seed, &outcomes);
+        std::fs::write(root.join(PAGE), text).map_err(|e| format!("{PAGE}: {e}"))?;
+    }
+    Ok(())
+}
+
+struct Bench {
+    tree: PathBuf,
+    target: PathBuf,
+}
+
+impl Bench {
+    fn row(&self, t: &Rfc, row: &Requirement) -> Result<Outcome, String> {
+        let mut survived = Vec::new();
+        for file in &row.code {
+            let path = self.tree.join(file);
+            let read = std::fs::read_to_string(&path);
+            let source = read.map_err(|e| format!("{}: {e}", path.display()))?;
+            let mut candidates = Vec::new();
+            for line in citation::lines(&source, &row.citation(t.rfc)) {
+                candidates.extend(mutants(&source, line).into_iter().take(TRIES));
+            }
+            for mutant in candidates {
+                if survived.len() >= TRIES {
+                    break;
+                }
+                write(&path, &mutant.apply(&source))?;
+                let noticed = self.noticed(&row.tests);
+                write(&path, &source)?;
+                match noticed {
+                    Some(Some(test)) => {
+                        return Ok(Outcome::Bitten(file.clone(), mutant, test, survived));
+                    }
+                    Some(None) => survived.push(format!("{file}:{}: {}", mutant.line, mutant.what)),
+                    // It does not build: no change at all.
+                    None => {}
+                }
+            }
+        }
+        Ok(match survived.is_empty() {
+            true => Outcome::NotApplicable,
+            false => Outcome::Survived(survived),
+        })
+    }
+
+    /// The first test that fails; the outer `None`: nothing could be built.
+    fn noticed(&self, names: &[String]) -> Option<Option<String>> {
+        for name in names {
+            let binary = self.build(name)?;
+            let arguments = tests::arguments(name);
+            let path = arguments.last()?;
+            let child = Command::new(binary)
+                .args(["--exact", path])
+                .current_dir(&self.tree)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn();
+            let mut child = child.ok()?;
+            let start = Instant::now();
+            let passed = loop {
+                match child.try_wait() {
+                    Ok(Some(status)) => break status.success(),
+                    Ok(None) if start.elapsed() < PATIENCE => {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                    _ => {
+                        let _ = child.kill();
+                        let _ = child.wait();
+                        break false;
+                    }
+                }
+            };
+            if !passed {
+                return Some(Some(name.clone()));
+            }
+        }
+        Some(None)
+    }
+
+    fn build(&self, name: &str) -> Option<PathBuf> {
+        let arguments = tests::arguments(name);
+        let what = arguments.split(|a| a == "--").next()?;
+        let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+        let out = Command::new(cargo)
+            .args(["test", "--no-run"])
+            .args(what)
+            .current_dir(&self.tree)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .output()
+            .ok()?;
+        // "  Executable unittests src/lib.rs (/path/to/handfast_tcp-0123)"
+        let told = String::from_utf8_lossy(&out.stderr).into_owned();
+        let line = told.lines().find(|l| l.contains("Executable "))?;
+        let path = line.rsplit_once('(')?.1.trim_end_matches(')');
+        out.status.success().then(|| self.tree.join(path))
+    }
+}
+
+fn page(seed: u64, outcomes: &[(u32, &Requirement, Outcome)]) -> String {
+    let of = |f: fn(&Outcome) -> bool| outcomes.iter().filter(|o| f(&o.2)).count();
+    let bitten = of(|o| matches!(o, Outcome::Bitten(..)));
+    let survived = of(|o| matches!(o, Outcome::Survived(_)));
+    let none = of(|o| matches!(o, Outcome::NotApplicable));
+    let mut out = format!(
+        "# Do the tests of the table bite?\n\nRows of [conformance.md](conformance.md), taken at \
+         random. For each the code beside the citation was broken mechanically, in a copy of the \
+         tree, and only the tests that the row names were run. Made by \
+         `cargo run -p handfast-conformance --bin bite -- --seed {seed} --rows {}`: {bitten} were \
+         noticed, {survived} were not, and {none} have nothing that can be changed \
+         mechanically.\n\n| row | change | test that failed | unnoticed before |\n|---|---|---|--:|\n",
+        outcomes.len()
+    );
+    for (rfc, row, outcome) in outcomes {
+        if let Outcome::Bitten(file, m, test, before) = outcome {
+            let what = m.what.replace('|', "\\|");
+            let (line, n) = (m.line, before.len());
+            let _ = writeln!(
+                out,
+                "| {rfc} {} | {file}:{line}: {what} | {test} | {n} |",
+                row.id
+            );
+        }
+    }
+    let mut list = |title: &str, wanted: fn(&Outcome) -> bool| {
+        let mut any = false;
+        for (rfc, row, outcome) in outcomes.iter().filter(|o| wanted(&o.2)) {
+            if !any {
+                let _ = write!(out, "\n## {title}\n\n");
+                any = true;
+            }
+            let _ = writeln!(out, "* {rfc} {}: {}", row.id, row.text);
+            if let Outcome::Survived(tried) = outcome {
+                for one in tried {
+                    let _ = writeln!(out, "  * {one}");
+                }
+            }
+        }
+    };
+    list("Not noticed", |o| matches!(o, Outcome::Survived(_)));
+    list("Nothing to change", |o| matches!(o, Outcome::NotApplicable));
+    out
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// What a build needs; files that have not changed keep their time.
+fn copy_tree(from: &Path, to: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(to).map_err(|e| format!("{}: {e}", to.display()))?;
+    for name in ["Cargo.toml", "Cargo.lock", "crates"] {
+        copy(&from.join(name), &to.join(name))?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let told = |e: std::io::Error| format!("{}: {e}", from.display());
+    if from.is_dir() {
+        std::fs::create_dir_all(to).map_err(told)?;
+        for entry in std::fs::read_dir(from).map_err(told)? {
+            let name = entry.map_err(told)?.file_name();
+            copy(&from.join(&name), &to.join(&name))?;
+        }
+        return Ok(());
+    }
+    let new = std::fs::read(from).map_err(told)?;
+    if std::fs::read(to).is_ok_and(|old| old == new) {
+        return Ok(());
+    }
+    std::fs::write(to, new).map_err(told)
+}
+
+/// Fisher and Yates, by SplitMix64.
+fn shuffle<T>(all: &mut [T], mut seed: u64) {
+    for n in (1..all.len()).rev() {
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = seed;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        all.swap(n, ((z ^ z >> 31) % (n as u64 + 1)) as usize);
+    }
+}
