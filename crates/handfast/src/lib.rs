@@ -29,6 +29,7 @@ mod pending_syn;
 mod socket;
 mod split;
 mod tcp_listener;
+mod tcp_options;
 mod tcp_stream;
 mod udp_socket;
 mod waiters;
@@ -52,7 +53,8 @@ pub use handfast_link as link;
 pub use handfast_stack as stack;
 pub use handfast_tcp::congestion;
 pub use handfast_tcp::{
-    Config, ConnectionError, Ecn, EcnMode, KeepAlive, Readiness, State, TcpInfo,
+    Config, ConnectionError, Ecn, EcnMode, KeepAlive, QuickAck, Readiness, State, TcpInfo,
+    UserTimeoutOption,
 };
 pub use handfast_trace as trace;
 pub use handfast_wire as wire;

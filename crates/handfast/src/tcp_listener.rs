@@ -20,7 +20,7 @@ pub struct TcpListener {
 /// Settings of a listener to be.
 #[derive(Clone, Debug, Default)]
 pub struct TcpListenerBuilder {
-    options: ListenOptions,
+    pub(crate) options: ListenOptions,
 }
 
 impl TcpListener {

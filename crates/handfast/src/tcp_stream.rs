@@ -326,7 +326,7 @@ impl TcpStream {
 /// Settings of a connection to be opened.
 #[derive(Clone, Debug, Default)]
 pub struct TcpConnector {
-    options: ConnectOptions,
+    pub(crate) options: ConnectOptions,
 }
 
 impl TcpConnector {

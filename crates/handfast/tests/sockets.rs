@@ -1,7 +1,7 @@
 //! The sockets over one host's own addresses, in real time, under tokio.
 #![cfg(all(feature = "host", feature = "tokio"))]
 
-use handfast::{Host, Net, Readiness, State, TcpListener, TcpStream};
+use handfast::{Host, KeepAlive, Net, Readiness, State, TcpConnector, TcpListener, TcpStream};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -428,4 +428,59 @@ async fn two_hosts_with_threads_talk_over_a_lossy_link_in_memory() {
         got.len(),
         data.len()
     );
+}
+
+#[tokio::test]
+async fn options_are_set_before_and_after_connecting_and_act() {
+    let host = host();
+    let net = host.net();
+    let keepalive = KeepAlive {
+        idle: Duration::from_secs(30),
+        interval: Duration::from_secs(5),
+        count: 4,
+        ..KeepAlive::default()
+    };
+    let listener = TcpListener::builder()
+        .mss(1_200)
+        .tcp_keepalive(&keepalive)
+        .bind(&net, ADDRESSES[0].parse().unwrap())
+        .unwrap();
+    let at = listener.local_addr().unwrap();
+    let connector = TcpConnector::new()
+        .nodelay(true)
+        .tcp_user_timeout(Some(Duration::from_secs(9)));
+    let (client, server) = tokio::join!(connector.connect(&net, at), listener.accept());
+    let (mut client, (mut server, _)) = (client.unwrap(), server.unwrap());
+    assert!(client.nodelay().unwrap() && !server.nodelay().unwrap());
+    assert_eq!(
+        client.tcp_user_timeout().unwrap(),
+        Some(Duration::from_secs(9))
+    );
+    assert_eq!(server.tcp_keepalive().unwrap(), Some(keepalive));
+    server.set_keepalive(false).unwrap();
+    assert!(!server.keepalive().unwrap());
+    // The listener's MSS binds both, less what timestamps take.
+    assert_eq!(
+        (client.mss().unwrap(), server.mss().unwrap()),
+        (1_188, 1_188)
+    );
+    client.set_mss(Some(600)).unwrap();
+    assert_eq!(client.mss().unwrap(), 588);
+    server.set_quickack(true).unwrap();
+    assert!(server.quickack().unwrap() && !client.quickack().unwrap());
+
+    // A cork holds what fills no segment until it is pulled, or for 200 ms.
+    client.set_cork(true).unwrap();
+    client.write_all(b"held").await.unwrap();
+    let mut buf = [0; 4];
+    let early = tokio::time::timeout(Duration::from_millis(100), server.read(&mut buf)).await;
+    assert!(early.is_err(), "{early:?}");
+    client.set_cork(false).unwrap();
+    server.read_exact(&mut buf).await.unwrap();
+    assert_eq!(&buf, b"held");
+    client.set_cork(true).unwrap();
+    let start = net.now();
+    client.write_all(b"late").await.unwrap();
+    server.read_exact(&mut buf).await.unwrap();
+    assert!(net.now().since(start) >= Duration::from_millis(199));
 }

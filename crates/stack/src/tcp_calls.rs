@@ -298,7 +298,7 @@ impl TcpMut<'_> {
 
     /// Changes its options; changes act at once.
     pub fn configure(&mut self, change: impl FnOnce(&mut Config)) {
-        self.act(|c, _| change(c.config_mut()));
+        self.act(|c, _| c.configure(change));
     }
 
     /// What closing does with unacknowledged data. `None`, the default: it is sent in the

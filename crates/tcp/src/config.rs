@@ -12,12 +12,20 @@ pub struct Config {
     /// How long an acknowledgment may wait for data to ride on; cut to under 500 ms
     /// (RFC 9293, 3.8.6.3, MUST-40). Default 40 ms; zero acknowledges at once.
     pub delayed_ack: Duration,
+    /// What fills no segment waits for more, at most 200 ms, as with Linux's `TCP_CORK`. Stronger
+    /// than [`nodelay`](Config::nodelay). Default off.
+    pub cork: bool,
+    /// When text is acknowledged at once, whatever [`delayed_ack`](Config::delayed_ack) says.
+    /// Default [`QuickAck::Start`].
+    pub quick_ack: QuickAck,
     /// Keep-alive probes; default none (RFC 9293, 3.8.4, MUST-25).
     pub keep_alive: Option<KeepAlive>,
     /// How long data may stay unacknowledged, or stuck behind a closed window, before the
     /// connection is given up. `None`, the default: [`retransmission_limit`](Config::retransmission_limit)
     /// alone, which a peer that keeps answering window probes never reaches.
     pub user_timeout: Option<Duration>,
+    /// Tell the peer of our user timeout, and adapt to its (RFC 5482). Default off.
+    pub user_timeout_option: Option<UserTimeoutOption>,
     /// R2 for data (RFC 9293, 3.8.3; MUST-21): how long without any sign of the peer. Default 5
     /// minutes (SHLD-11).
     pub retransmission_limit: Duration,
@@ -58,6 +66,43 @@ pub struct Config {
     /// The usual segments go a shorter way, in and out. Default on; off, all go the long way, with
     /// the same result.
     pub fast_path: bool,
+}
+
+/// When text that has arrived is acknowledged without delay.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
+pub enum QuickAck {
+    /// The first 16 segments of a connection, for the peer is in slow start; but not those of less
+    /// than 536 octets, nor any once we have answered.
+    #[default]
+    Start,
+    /// All.
+    Always,
+    /// None.
+    Never,
+}
+
+/// How user timeouts are exchanged (RFC 5482). What is in force is the longer of both, within the
+/// limits; [`Config::user_timeout`] overrides it and is then what the peer is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UserTimeoutOption {
+    /// ADV_UTO: what the peer is told, in steps of a second up to 9 hours, then of a minute.
+    /// Default 5 minutes.
+    pub advertise: Duration,
+    /// L_LIMIT: none shorter is adopted; never less than the RTO. Default 100 s (RFC 1122).
+    pub least: Duration,
+    /// U_LIMIT: none longer is adopted. Default 1 hour.
+    pub most: Duration,
+}
+
+impl Default for UserTimeoutOption {
+    fn default() -> UserTimeoutOption {
+        UserTimeoutOption {
+            advertise: Duration::from_secs(300),
+            least: Duration::from_secs(100),
+            most: Duration::from_secs(60 * 60),
+        }
+    }
 }
 
 /// Keep-alive probes on an idle connection (RFC 9293, 3.8.4).
@@ -106,8 +151,11 @@ impl Default for Config {
         Config {
             nodelay: false,
             delayed_ack: Duration::from_millis(40),
+            cork: false,
+            quick_ack: QuickAck::Start,
             keep_alive: None,
             user_timeout: None,
+            user_timeout_option: None,
             retransmission_limit: Duration::from_secs(300),
             syn_limit: Duration::from_secs(180),
             syn_retries: None,

@@ -142,6 +142,7 @@ impl Connection {
                 ssthresh: u32::MAX,
                 last_sent: now.as_millis() as u32,
                 owed_acks: 0,
+                peer_user_timeout: 0,
                 peer_mss: default_mss,
                 snd_mss: default_mss,
                 rcv_mss: 0,
@@ -323,13 +324,19 @@ impl Connection {
         &self.config
     }
 
-    /// The options, to be changed; a shared value is copied first. Changes act at once.
-    pub fn config_mut(&mut self) -> &mut Config {
-        // Whatever is changed, the keep-alive timer looks at it anew when it fires; make that now.
-        if self.tcb.state.is_synchronized() && self.tcb.state != State::TimeWait {
+    /// Changes options; a shared value is copied first. Changes act at once.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Config)) {
+        let was = self.config.keep_alive;
+        change(Arc::make_mut(&mut self.config));
+        let lives = self.tcb.state.is_synchronized() && self.tcb.state != State::TimeWait;
+        if lives && self.config.keep_alive != was {
+            // The timer looks at it anew when it fires; make that now.
             self.timers.arm(Timer::KeepAlive, self.last_heard);
         }
-        Arc::make_mut(&mut self.config)
+        if self.config.user_timeout_option.is_some() {
+            self.tcb.flags |= Flags::USER_TIMEOUT_DUE;
+        }
+        mss::update(self);
     }
 
     /// The way to the peer.

@@ -54,7 +54,9 @@ pub(crate) fn poll_transmit(c: &mut Connection, now: Instant, out: &mut SegmentS
         .union(Flags::CWND_LIMITED)
         .union(Flags::ACK_NOW)
         .union(Flags::ACK_DELAYED)
-        .union(Flags::WINDOW_UPDATE);
+        .union(Flags::WINDOW_UPDATE)
+        .union(Flags::USER_TIMEOUT_DUE)
+        .union(Flags::ANSWERS);
     let in_flight = c.flight_size();
     let t = &mut c.tcb;
     let Some(active) = c.active.as_deref_mut() else {

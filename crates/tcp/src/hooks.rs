@@ -19,6 +19,9 @@ pub(crate) fn established(c: &mut Connection, now: Instant) {
     c.tcb.cwnd = congestion::initial_window(u32::from(c.tcb.snd_mss), segments);
     c.tcb.rto.handshake_completed();
     c.tcb.flags -= Flags::FAST_OPEN;
+    // RFC 5482, 3: again on the first segment that is no SYN.
+    let enabled = c.config.user_timeout_option.is_some();
+    c.tcb.flags.set(Flags::USER_TIMEOUT_DUE, enabled);
     if syns > 0 {
         // RFC 6298 (5.7): what was measured on a SYN that had to be repeated does not count.
         c.tcb.rtt = RttEstimator::default();
@@ -38,6 +41,7 @@ pub(crate) fn heard(c: &mut Connection, seg: &Segment, now: Instant) {
     c.tcb.probes = 0;
     timestamps::note(&mut c.tcb, seg, now);
     ecn::arrived(c, seg, now);
+    user_timeout::note(c, seg);
 }
 
 /// SEG.ACK acknowledges something for the first time: SND.UNA advances.

@@ -13,9 +13,10 @@
 //! | 3.7.4 Nagle algorithm | `nagle` |
 //! | 3.8.1 retransmission timeout | `rtt`, `rto` |
 //! | 3.8.2 congestion control | [`congestion`], `recovery` |
-//! | 3.8.3 connection failures | `user_timeout` |
+//! | 3.8.3 connection failures, RFC 5482 | `user_timeout` |
 //! | 3.8.4 keep-alives | `keep_alive` |
 //! | 3.8.5 urgent information | `segment_arrives/urg`, [`Connection::send_urgent`] |
+//! | - | `cork` |
 //! | 3.8.6 managing the window | `window`, `ack` |
 //! | 3.10.1-6 user calls | `user_calls` |
 //! | 3.10.7 SEGMENT ARRIVES | `segment_arrives` |
@@ -40,6 +41,7 @@ mod challenge_ack;
 mod config;
 pub mod congestion;
 mod connection;
+mod cork;
 mod ecn;
 mod error;
 mod fast_open;
@@ -72,7 +74,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, KeepAlive, Path};
+pub use config::{Config, KeepAlive, Path, QuickAck, UserTimeoutOption};
 pub use connection::Connection;
 pub use ecn::{Ecn, EcnMode};
 pub use error::{CloseError, ConnectionError, IcmpError, NetError, SendError};

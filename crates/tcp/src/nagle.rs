@@ -1,7 +1,7 @@
 //! Nagle's algorithm (RFC 9293, 3.7.4) in Minshall's variant (appendix A.3).
 
-use crate::Connection;
 use crate::tcb::Flags;
+use crate::{Connection, cork};
 
 /// Whether the last octets of the queue, less than a full segment, may leave now.
 ///
@@ -12,6 +12,9 @@ use crate::tcb::Flags;
 pub(crate) fn may_send(c: &Connection) -> bool {
     let t = &c.tcb;
     let small = c.active.as_deref().map_or(t.snd_una, |a| a.snd_sml);
+    if cork::holds(c) {
+        return false;
+    }
     c.config.nodelay
         || small.at_or_before(t.snd_una)
         || t.state.is_fin_queued()

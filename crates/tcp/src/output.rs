@@ -8,7 +8,9 @@ use crate::recovery::{Phase, limited_transmit};
 use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::window::{self, persist, silly_window};
-use crate::{Connection, SegmentSlot, State, ack, ecn, hooks, mss, nagle, timestamps};
+use crate::{
+    Connection, SegmentSlot, State, ack, cork, ecn, hooks, mss, nagle, timestamps, user_timeout,
+};
 use handfast_base::{Duration, Instant};
 use handfast_wire::tcp::TcpFlags;
 use handfast_wire::{SendReason, SeqNumber};
@@ -103,6 +105,7 @@ fn handshake(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
         let value = timestamps::clock(&c.tcb, now);
         out.header.options.timestamps = Some(handfast_wire::tcp::Timestamps { value, echo });
     }
+    out.header.options.user_timeout = user_timeout::option(&c.config);
     out.header.window = window::receive::select_for_syn(&mut c.tcb, &c.config);
     let text = if first { fast_open::ride(c, out) } else { 0 };
     let (tcb, active) = c.parts();
@@ -228,6 +231,9 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
             }
         } else if len == unsent && len < mss {
             if !nagle::may_send(c) {
+                if cork::holds(c) {
+                    cork::wait(c, now);
+                }
                 return false;
             }
         } else if len > mss {
@@ -298,6 +304,8 @@ fn send_new(
         c.parts().1.snd_sml = end;
     }
     c.tcb.last_sent = now.as_millis() as u32;
+    cork::release(c);
+    ack::quick_ack::text_sent(c);
     write_data(c, now, out, start, end, reason);
     ecn::mark_new_data(c, out);
 }
@@ -362,7 +370,7 @@ fn keep_alive(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
 /// An acknowledgment that found no data to ride on, one for all that arrived (MUST-58, MUST-59).
 fn pure_ack(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     let f = c.tcb.flags;
-    if !f.contains(Flags::ACK_NOW) {
+    if !f.intersects(Flags::ACK_NOW | Flags::USER_TIMEOUT_DUE) {
         settle(c, now);
         return false;
     }
@@ -399,6 +407,7 @@ pub(crate) fn acknowledge(c: &mut Connection, now: Instant, out: &mut SegmentSlo
     };
     timestamps::stamp(&c.tcb, &mut out.header, now);
     ecn::stamp(c, &mut out.header);
+    user_timeout::stamp(c, out);
     ack::delayed_ack::sent(c);
 }
 

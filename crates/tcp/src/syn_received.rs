@@ -1,5 +1,7 @@
 use crate::tcb::Flags;
-use crate::{Config, Connection, Path, Segment, SegmentSlot, State, ecn, hooks, mss, window};
+use crate::{
+    Config, Connection, Path, Segment, SegmentSlot, State, ecn, hooks, mss, user_timeout, window,
+};
 use alloc::sync::Arc;
 use handfast_base::{Duration, Instant};
 use handfast_wire::tcp::{TcpFlags, TcpHeader, Timestamps};
@@ -20,6 +22,8 @@ pub struct SynReceived {
     since: u32,
     /// What the peer announced.
     peer_mss: u16,
+    /// Its user timeout as on the wire, if it told one and we listen (RFC 5482).
+    peer_user_timeout: u16,
     /// The window field of its SYN.
     peer_window: u16,
     /// The window field of our SYN,ACK.
@@ -82,6 +86,10 @@ impl SynReceived {
             deadline: now,
             since: now.as_millis() as u32,
             peer_mss: o.mss.unwrap_or(path.default_mss()),
+            peer_user_timeout: config
+                .user_timeout_option
+                .and(o.user_timeout)
+                .unwrap_or_default(),
             peer_window: syn.window,
             window: config.receive_capacity().min(0xffff) as u16,
             peer_scale: o
@@ -121,6 +129,7 @@ impl SynReceived {
         h.options.sack_permitted = self.sack;
         h.options.timestamps = self.stamp(now);
         ecn::syn_ack(self.ecn, h);
+        h.options.user_timeout = user_timeout::option(config);
         self.sent_at = now;
         if self.transmissions == 0 {
             // Whoever decides about the SYN has had time of his own.
@@ -280,6 +289,7 @@ impl SynReceived {
         }
         t.peer_mss = self.peer_mss;
         t.ecn = self.ecn;
+        t.peer_user_timeout = self.peer_user_timeout;
         mss::update(&mut c);
         c
     }

@@ -62,6 +62,8 @@ pub(crate) struct Tcb {
 
     /// Acknowledgments of out-of-order segments that are owed, one each.
     pub(crate) owed_acks: u16,
+    /// The peer's user timeout as on the wire; 0: not told (RFC 5482).
+    pub(crate) peer_user_timeout: u16,
     /// SEND.MSS: what the peer announced (RFC 9293, 3.7.1).
     pub(crate) peer_mss: u16,
     /// Octets of text in a full segment we send: the effective send MSS.
@@ -135,5 +137,13 @@ bitflags::bitflags! {
         const SHUT = 1 << 21;
         /// Both ends offered selective acknowledgments.
         const SACK = 1 << 22;
+        /// A partial segment waits for more, and [`Timer::Idle`](crate::timer::Timer) is the limit.
+        const CORKED = 1 << 26;
+        /// It has waited long enough.
+        const CORK_OVER = 1 << 27;
+        /// The peer is to be told of our user timeout (RFC 5482).
+        const USER_TIMEOUT_DUE = 1 << 28;
+        /// We have sent text after some of the peer's: acknowledgments may ride.
+        const ANSWERS = 1 << 29;
     }
 }

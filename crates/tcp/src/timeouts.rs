@@ -5,8 +5,8 @@ use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::window::persist;
 use crate::{
-    Connection, ConnectionError, NetError, Readiness, State, ecn, hooks, keep_alive, recovery,
-    user_timeout, window,
+    Connection, ConnectionError, NetError, Readiness, State, cork, ecn, hooks, keep_alive,
+    recovery, user_timeout, window,
 };
 use handfast_base::Instant;
 
@@ -21,6 +21,7 @@ pub(crate) fn timeout(c: &mut Connection, now: Instant) {
             Timer::KeepAlive => keep_alive::timeout(c, now),
             // Nobody holds it, and the peer has not closed: it is forgotten, without a word.
             Timer::FinWait2 => c.enter(State::Closed, now),
+            Timer::Idle if c.tcb.flags.contains(Flags::CORKED) => cork::timeout(c),
             Timer::Idle => idle(c),
         }
     }

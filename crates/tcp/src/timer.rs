@@ -12,7 +12,8 @@ pub(crate) enum Timer {
     KeepAlive,
     /// FIN-WAIT-2 of a connection nobody holds any more.
     FinWait2,
-    /// Give the buffers of an idle connection back.
+    /// Give the buffers of an idle connection back, or, while less than a segment is queued, let
+    /// it out although there is a cork. Never both.
     Idle,
 }
 

@@ -4,7 +4,7 @@ use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::{
     CloseError, Config, Connection, ConnectionError, Path, Readiness, SendError, State, TimeWait,
-    info::TcpInfo, window,
+    cork, info::TcpInfo, window,
 };
 use alloc::sync::Arc;
 use bytes::Bytes;
@@ -44,7 +44,9 @@ impl Connection {
         if room == 0 {
             return Ok(0);
         }
-        self.timers.stop(Timer::Idle);
+        if !self.tcb.flags.contains(Flags::CORKED) {
+            self.timers.stop(Timer::Idle);
+        }
         let (_, active) = self.parts();
         Ok(active.send.push(data, room))
     }
@@ -147,6 +149,7 @@ impl Connection {
         }
         if self.tcb.state.is_fin_queued() {
             self.parts();
+            cork::release(self);
             self.timers.stop(Timer::Idle);
         }
         Ok(())

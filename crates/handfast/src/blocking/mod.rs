@@ -33,6 +33,7 @@
 //! the sockets for tasks there.
 
 mod tcp_listener;
+mod tcp_options;
 mod tcp_stream;
 #[cfg(all(test, feature = "host"))]
 mod tests;

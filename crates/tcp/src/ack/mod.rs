@@ -2,4 +2,5 @@
 
 pub(crate) mod delayed_ack;
 pub(crate) mod dsack;
+pub(crate) mod quick_ack;
 pub(crate) mod sack_blocks;

@@ -2,7 +2,7 @@
 
 use super::{Step, discard, text_and_controls};
 use crate::tcb::Flags;
-use crate::{Connection, ConnectionError, Segment, State, ecn, hooks, mss, window};
+use crate::{Connection, ConnectionError, Segment, State, ecn, hooks, mss, user_timeout, window};
 use core::ops::ControlFlow;
 use handfast_base::Instant;
 use handfast_wire::Discard;
@@ -84,6 +84,8 @@ fn learn_from_syn(c: &mut Connection, seg: &Segment, now: Instant) {
         t.ts_recent = ts.value;
         t.ts_recent_age = now.as_millis() as u32;
     }
+    user_timeout::note(c, seg);
+    let t = &mut c.tcb;
     t.peer_mss = options.mss.unwrap_or(c.path.default_mss());
     ecn::learn(c, &seg.header);
     mss::update(c);

@@ -2,7 +2,7 @@
 
 use super::bench::*;
 use super::table::*;
-use crate::{Config, SegmentSlot, State};
+use crate::{Config, QuickAck, SegmentSlot, State};
 use alloc::format;
 use handfast_base::Duration;
 
@@ -101,6 +101,7 @@ fn a_delayed_ack_echoes_the_earliest_unacknowledged_segment() {
     let mut b = Bench::established(
         Config {
             delayed_ack: Duration::from_millis(40),
+            quick_ack: QuickAck::Never,
             ..stamped()
         },
         "",

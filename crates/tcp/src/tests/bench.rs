@@ -74,7 +74,7 @@ pub(crate) fn octet(n: u32) -> u8 {
 }
 
 /// Reads a segment: control bits by name, then `seq=`, `ack=`, `len=` (text), `win=`, `up=`,
-/// `ts=` (TSval), `echo=`, `mss=`, `ws=`, `sackok`, `sack=left..right`; `ect0`, `ect1` and `ce` are
+/// `ts=` (TSval), `echo=`, `mss=`, `ws=`, `uto=`, `sackok`, `sack=left..right`; `ect0`, `ect1` and `ce` are
 /// the IP header's. Numbers not given are 0, the window 60000.
 pub(crate) fn segment(text: &str, ours: SeqNumber, theirs: SeqNumber) -> Segment {
     let mut seg = Segment::default();
@@ -110,6 +110,7 @@ pub(crate) fn segment(text: &str, ours: SeqNumber, theirs: SeqNumber) -> Segment
             "up" => h.urgent_pointer = value as u16,
             "mss" => h.options.mss = Some(value as u16),
             "ws" => h.options.window_scale = Some(value as u8),
+            "uto" => h.options.user_timeout = Some(value as u16),
             "echo" => echo = value as u32,
             "ts" => {
                 h.options.timestamps = Some(Timestamps {

@@ -1,7 +1,7 @@
 //! Text on its way: what is delivered, what is acknowledged and when, what Nagle holds.
 
 use super::bench::*;
-use crate::{Config, Connection, Segment, State};
+use crate::{Config, Connection, QuickAck, Segment, State};
 use alloc::format;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -105,6 +105,7 @@ fn one_byte_alternating_segments_keep_memory_and_time_bounded() {
 fn out_of_order_and_gap_filling_segments_and_every_second_full_one_are_acked_at_once() {
     let slow = Config {
         delayed_ack: Duration::from_secs(10),
+        quick_ack: QuickAck::Never,
         ..prompt()
     };
     let mut b = Bench::established(slow, "");

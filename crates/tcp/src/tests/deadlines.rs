@@ -90,7 +90,7 @@ fn an_idle_connection_wakes_nobody() {
     assert!(b.c.active.is_none(), "its buffers went back");
     assert_eq!(b.c.memory(), 0);
     // With keep-alive as often as that needs.
-    b.c.config_mut().keep_alive = keep_alive(3_600, 10, 3);
+    b.c.configure(|k| k.keep_alive = keep_alive(3_600, 10, 3));
     b.c.timeout(b.now);
     let mut wakes = 0;
     let end = b.now + 24 * 3_600 * SECOND;
@@ -196,7 +196,7 @@ fn enabling_or_shortening_keep_alive_on_an_idle_connection_acts_at_once() {
     let mut b = Bench::established(prompt(), "");
     b.advance(500 * SECOND);
     b.sent();
-    b.c.config_mut().keep_alive = keep_alive(600, 10, 3);
+    b.c.configure(|k| k.keep_alive = keep_alive(600, 10, 3));
     b.c.timeout(b.now);
     b.drain();
     b.expect("");
@@ -206,11 +206,11 @@ fn enabling_or_shortening_keep_alive_on_an_idle_connection_acts_at_once() {
     b.expect("ACK seq=-1 ack=0");
     b.arrive("ACK");
     b.advance(50 * SECOND);
-    b.c.config_mut().keep_alive = keep_alive(20, 10, 3);
+    b.c.configure(|k| k.keep_alive = keep_alive(20, 10, 3));
     b.c.timeout(b.now);
     b.drain();
     b.expect("ACK seq=-1 ack=0");
-    b.c.config_mut().keep_alive = None;
+    b.c.configure(|k| k.keep_alive = None);
     b.c.timeout(b.now);
     b.advance(10_000 * SECOND);
     b.expect("");

@@ -30,6 +30,7 @@ mod estimators;
 mod handshake;
 mod loss_recovery;
 mod options;
+mod options_of_a_socket;
 mod requirements;
 mod retransmission;
 mod sack_receiver;

@@ -54,7 +54,7 @@ fn without_nagle_every_write_leaves_at_once() {
     b.send(1);
     b.send(1);
     b.expect("PSH,ACK seq=0 ack=0 len=1");
-    b.c.config_mut().nodelay = true;
+    b.c.configure(|k| k.nodelay = true);
     b.advance(Duration::ZERO);
     b.drain();
     b.expect("PSH,ACK seq=1 ack=0 len=1");
@@ -254,7 +254,7 @@ fn segments_that_come_together_have_one_acknowledgment() {
 #[test]
 fn the_application_sets_r2() {
     let mut b = Bench::established(prompt(), "");
-    b.c.config_mut().retransmission_limit = 20 * SECOND;
+    b.c.configure(|k| k.retransmission_limit = 20 * SECOND);
     b.advance(Duration::ZERO);
     b.send(10);
     b.advance(20 * SECOND - Duration::from_millis(1));
@@ -307,11 +307,12 @@ fn keep_alive_is_off_and_its_interval_is_the_applications() {
     b.sent();
     b.advance(10 * 3_600 * SECOND);
     b.expect("");
-    b.c.config_mut().keep_alive = Some(crate::KeepAlive {
+    let keep_alive = Some(crate::KeepAlive {
         idle: 30 * SECOND,
         interval: 10 * SECOND,
         ..Default::default()
     });
+    b.c.configure(|k| k.keep_alive = keep_alive);
     b.next_deadline();
     b.expect("ACK seq=-1 ack=0");
     b.arrive("ACK");
@@ -320,7 +321,7 @@ fn keep_alive_is_off_and_its_interval_is_the_applications() {
     b.advance(2 * SECOND);
     b.expect("ACK seq=-1 ack=0");
     b.arrive("ACK");
-    b.c.config_mut().keep_alive = None;
+    b.c.configure(|k| k.keep_alive = None);
     b.advance(10 * 3_600 * SECOND);
     b.expect("");
 }
@@ -330,7 +331,7 @@ fn keep_alive_is_off_and_its_interval_is_the_applications() {
 fn options_are_those_of_one_connection() {
     let shared = Arc::new(Config::default());
     let mut c = crate::Connection::open(shared.clone(), PATH, ISS, 0, Instant::ZERO);
-    c.config_mut().nodelay = true;
+    c.configure(|k| k.nodelay = true);
     assert!(c.config().nodelay && !shared.nodelay);
 }
 

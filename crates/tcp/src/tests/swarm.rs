@@ -386,11 +386,11 @@ impl App {
     fn tinker(&mut self, c: &mut Connection) {
         let (path, other) = (c.path(), config(&mut self.rng));
         match self.rng.below(6) {
-            0 => c.config_mut().nodelay = other.nodelay,
-            1 => c.config_mut().delayed_ack = other.delayed_ack,
-            2 => c.config_mut().receive_buffer = other.receive_buffer,
-            3 => c.config_mut().send_buffer = other.send_buffer,
-            4 => c.config_mut().keep_alive = other.keep_alive,
+            0 => c.configure(|k| k.nodelay = other.nodelay),
+            1 => c.configure(|k| k.delayed_ack = other.delayed_ack),
+            2 => c.configure(|k| k.receive_buffer = other.receive_buffer),
+            3 => c.configure(|k| k.send_buffer = other.send_buffer),
+            4 => c.configure(|k| k.keep_alive = other.keep_alive),
             // The wire does not mind; what was announced stays announced.
             _ => c.set_path(Path {
                 mtu: 68.max(path.mtu / 2 + self.rng.below(u64::from(path.mtu)) as u32),

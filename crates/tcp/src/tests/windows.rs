@@ -83,7 +83,7 @@ fn a_smaller_receive_buffer_is_reached_by_what_arrives() {
     let mut b = Bench::established(config, "ws=7");
     b.arrive("ACK len=1000");
     let promised = edge(&b);
-    b.c.config_mut().receive_buffer = 4_000;
+    b.c.configure(|k| k.receive_buffer = 4_000);
     b.c.timeout(b.now);
     b.arrive("ACK seq=1000 len=1000");
     assert!(edge(&b).abs_diff(promised) < 1 << b.c.tcb.rcv_scale);

@@ -15,7 +15,9 @@ pub(crate) fn is_needed(c: &Connection) -> bool {
         return false;
     };
     let unsent = active.send.end() != c.tcb.snd_nxt;
-    !c.tcb.flags.contains(Flags::FIN_SENT) && (unsent || c.tcb.state.is_fin_queued())
+    // What a cork holds back leaves when that has run out.
+    !c.tcb.flags.intersects(Flags::FIN_SENT | Flags::CORKED)
+        && (unsent || c.tcb.state.is_fin_queued())
 }
 
 /// Starts the probe timer if it is needed and not running: the first probe comes after an RTO
