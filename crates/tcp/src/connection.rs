@@ -276,7 +276,8 @@ impl Connection {
             r |= Readiness::READABLE;
         }
         let connected = t.flags.contains(Flags::WAS_ESTABLISHED);
-        if dead || !t.state.may_send() || connected && self.send_room() > 0 {
+        let may_write = connected || self.may_send_with_syn();
+        if dead || !t.state.may_send() || may_write && self.send_room() > 0 {
             r |= Readiness::WRITABLE;
         }
         if connected {

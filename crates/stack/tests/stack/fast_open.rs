@@ -1,7 +1,7 @@
 use crate::harness::{FAMILIES, Family, Pair, Side, forge_with_text, read, syn, write};
 use handfast_base::Duration;
 use handfast_stack::{ConnectOptions, ListenOptions, SocketId};
-use handfast_tcp::{ConnectionError, State};
+use handfast_tcp::{ConnectionError, Readiness, State};
 use handfast_wire::tcp::{FastOpenCookie, TcpFlags, TcpHeader, TcpOptions};
 
 fn listen(net: &mut Pair, fast_open: usize) -> SocketId {
@@ -45,6 +45,8 @@ fn text_on_the_syn_is_answered_within_one_round_trip() {
         let (mut net, listener) = met(family, 16);
         let client = connect(&mut net);
         assert!(net.a.stack.tcp(client).unwrap().may_send_with_syn());
+        let ready = net.a.stack.tcp(client).unwrap().readiness();
+        assert_eq!(ready, Readiness::WRITABLE, "and not connected");
         write(&mut net.a, client, b"GET /", net.now);
         // The SYN crosses, and the application answers before the handshake is complete.
         net.keep = Box::new(|s| s.tcp.is_some_and(|t| t.flags.contains(TcpFlags::SYN)));
