@@ -43,8 +43,8 @@ impl Pair {
     /// Two stacks and a connection from the first to the second.
     pub fn new(setup: Setup) -> Pair {
         let tcp = Config {
-            send_buffer: 1 << 20,
-            receive_buffer: 1 << 20,
+            send_buffer: (1 << 20).into(),
+            receive_buffer: (1 << 20).into(),
             ..Config::default()
         };
         let config = StackConfig {

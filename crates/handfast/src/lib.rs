@@ -53,7 +53,7 @@ pub use handfast_link as link;
 pub use handfast_stack as stack;
 pub use handfast_tcp::congestion;
 pub use handfast_tcp::{
-    Config, ConnectionError, Ecn, EcnMode, KeepAlive, QuickAck, Readiness, State, TcpInfo,
+    Buffer, Config, ConnectionError, Ecn, EcnMode, KeepAlive, QuickAck, Readiness, State, TcpInfo,
     UserTimeoutOption,
 };
 pub use handfast_trace as trace;

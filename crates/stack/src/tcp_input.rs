@@ -114,6 +114,7 @@ impl Stack {
             refused = room == 0;
             is_short = in_order && room < text;
         }
+        socket.connection.set_memory_room(self.budget.room());
         let disposition = socket.connection.segment_arrives(&mut self.segment, now);
         if is_short {
             socket.connection.refuse_text();

@@ -1,3 +1,4 @@
+use crate::Buffer;
 use crate::Ecn;
 use crate::congestion::Congestion;
 use handfast_base::Duration;
@@ -34,11 +35,15 @@ pub struct Config {
     /// How often a SYN or SYN,ACK is sent again at most. `None`, the default: as often as
     /// [`syn_limit`](Config::syn_limit) lets.
     pub syn_retries: Option<u8>,
-    /// Octets that may wait unsent or unacknowledged; at most 1 GiB. Default 4 MiB.
-    pub send_buffer: u32,
-    /// Octets that may wait unread, and so the largest window we offer; at most 1 GiB.
-    /// Default 4 MiB.
-    pub receive_buffer: u32,
+    /// Octets that may wait unsent or unacknowledged. Default: two congestion windows, 64 KiB at
+    /// least and 32 MiB at most.
+    pub send_buffer: Buffer,
+    /// Octets that may wait unread, and so the largest window we offer. Default: twice what the
+    /// application reads within a round trip, 64 KiB at least and 32 MiB at most.
+    pub receive_buffer: Buffer,
+    /// The application may write only while fewer octets than this wait unsent, so that what it
+    /// writes is fresh when it leaves. Default `None`: as much as the send buffer takes.
+    pub notsent_lowat: Option<u32>,
     /// Cap on the MSS we announce and send, in octets of text and options; `None`: the route's.
     pub mss: Option<u16>,
     /// 2 MSL: how long TIME-WAIT lasts. Default 60 s.
@@ -129,22 +134,11 @@ impl Default for KeepAlive {
     }
 }
 
-/// No offset inside a buffer may come near 2^31, where sequence comparison turns round.
-const BUFFER_LIMIT: u32 = 1 << 30;
-
-impl Config {
-    /// The receive buffer, capped so that no offset can reach 2^31.
-    #[inline]
-    pub(crate) fn receive_capacity(&self) -> u32 {
-        self.receive_buffer.clamp(1, BUFFER_LIMIT)
-    }
-
-    /// The send buffer, capped so that no offset can reach 2^31.
-    #[inline]
-    pub(crate) fn send_capacity(&self) -> u32 {
-        self.send_buffer.clamp(1, BUFFER_LIMIT)
-    }
-}
+/// What an untuned buffer may become.
+const AUTO: Buffer = Buffer::Auto {
+    least: 64 << 10,
+    most: 32 << 20,
+};
 
 impl Default for Config {
     fn default() -> Config {
@@ -159,8 +153,9 @@ impl Default for Config {
             retransmission_limit: Duration::from_secs(300),
             syn_limit: Duration::from_secs(180),
             syn_retries: None,
-            send_buffer: 4 << 20,
-            receive_buffer: 4 << 20,
+            send_buffer: AUTO,
+            receive_buffer: AUTO,
+            notsent_lowat: None,
             mss: None,
             time_wait: Duration::from_secs(60),
             fin_wait_2: Duration::from_secs(60),

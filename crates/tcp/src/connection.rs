@@ -5,6 +5,7 @@ use crate::fast_open::FastOpen;
 use crate::recovery::{self, Recovery, scoreboard::Scoreboard};
 use crate::tcb::{Flags, Tcb};
 use crate::timer::{Timer, Timers};
+use crate::window::autotune::{self, Autotune};
 use crate::{
     Config, ConnectionError, Disposition, IcmpError, NetError, Path, Readiness, Segment,
     SegmentSlot, State, ecn, fast_path, keep_alive, mss, output, segment_arrives, timeouts, window,
@@ -73,6 +74,7 @@ pub(crate) struct Active {
     pub(crate) assembler: Assembler,
     /// What the SACK option has to say of it.
     pub(crate) reports: Reports,
+    pub(crate) autotune: Autotune,
     pub(crate) congestion: Box<dyn CongestionControl>,
     /// An active open with text on its SYN, until it is known how that went.
     pub(crate) fast_open: Option<Box<FastOpen>>,
@@ -97,6 +99,7 @@ impl Active {
             receive: ReceiveBuffer::default(),
             assembler: Assembler::default(),
             reports: Reports::default(),
+            autotune: Autotune::default(),
             congestion: config.congestion.build(),
             fast_open: None,
             delivery_rate: 0,
@@ -114,7 +117,7 @@ impl Connection {
         ts_offset: u32,
         now: Instant,
     ) -> Connection {
-        let rcv_scale = window::scale::shift_for(config.receive_capacity());
+        let rcv_scale = window::scale::shift_for(config.receive_buffer.most());
         let default_mss = path.default_mss();
         let mut c = Connection {
             tcb: Tcb {
@@ -148,6 +151,7 @@ impl Connection {
                 rcv_mss: 0,
                 snd_scale: 0,
                 rcv_scale,
+                rcv_doublings: 0,
                 probes: 0,
                 challenges: 0,
                 challenge_interval: 0,
@@ -407,10 +411,34 @@ impl Connection {
         }
     }
 
-    /// Octets the application may still queue, as far as the send buffer goes.
+    /// Octets the application may still queue, as far as the send buffer and
+    /// [`notsent_lowat`](Config::notsent_lowat) go.
     pub fn send_room(&self) -> u32 {
-        let held = self.active.as_deref().map_or(0, |a| a.send.len());
-        self.config.send_capacity().saturating_sub(held)
+        let (held, unsent) = self.active.as_deref().map_or((0, 0), |a| {
+            let unsent = a.send.end().distance(self.tcb.snd_nxt).max(0) as u32;
+            (a.send.len(), unsent)
+        });
+        let room = autotune::send_capacity(&self.tcb, &self.config).saturating_sub(held);
+        match self.config.notsent_lowat {
+            Some(mark) => room.min(mark.max(1).saturating_sub(unsent)),
+            None => room,
+        }
+    }
+
+    /// Octets that may wait unread now: the receive buffer as far as it has grown.
+    #[inline]
+    pub fn receive_capacity(&self) -> u32 {
+        autotune::receive_capacity(&self.tcb, &self.config)
+    }
+
+    /// Octets to spare where this connection lives. The receive buffer does not grow beyond them;
+    /// when there are none both buffers shrink, as far as nothing that was promised is taken back.
+    #[inline]
+    pub fn set_memory_room(&mut self, room: usize) {
+        let doubling = self.receive_capacity() as usize;
+        let flags = &mut self.tcb.flags;
+        flags.set(Flags::MEMORY_SHORT, room == 0);
+        flags.set(Flags::NO_GROWTH, room < doubling);
     }
 
     /// Octets of sequence space sent and not acknowledged.

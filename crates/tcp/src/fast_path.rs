@@ -10,7 +10,7 @@
 use crate::recovery::Phase;
 use crate::tcb::Flags;
 use crate::timer::Timer;
-use crate::window::receive::rcv_wnd;
+use crate::window::{autotune, receive::rcv_wnd};
 use crate::{Connection, Readiness, Segment, SegmentSlot, State, ack, ecn, hooks, output, window};
 use handfast_base::Instant;
 use handfast_wire::SendReason;
@@ -52,6 +52,8 @@ pub(crate) fn poll_transmit(c: &mut Connection, now: Instant, out: &mut SegmentS
         .union(Flags::SACK)
         .union(Flags::WAS_ESTABLISHED)
         .union(Flags::CWND_LIMITED)
+        .union(Flags::MEMORY_SHORT)
+        .union(Flags::NO_GROWTH)
         .union(Flags::ACK_NOW)
         .union(Flags::ACK_DELAYED)
         .union(Flags::WINDOW_UPDATE)
@@ -95,6 +97,7 @@ pub(crate) fn poll_transmit(c: &mut Connection, now: Instant, out: &mut SegmentS
     active.send.slice(start, mss, &mut out.payload);
     output::acknowledge(c, now, out);
     ecn::mark_new_data(c, out);
+    autotune::sent(c);
     true
 }
 
@@ -134,6 +137,7 @@ fn in_order(c: &mut Connection, seg: &mut Segment, now: Instant) -> bool {
     c.tcb.rcv_held += octets;
     c.counters.octets_received += u64::from(octets);
     c.events |= Readiness::READABLE;
+    autotune::text_arrived(c, seg, now);
     ack::delayed_ack::in_order(c, wire_size, false, now);
     true
 }

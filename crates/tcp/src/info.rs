@@ -32,6 +32,8 @@ pub struct TcpInfo {
     pub snd_wnd: u32,
     /// The window we offer, in octets.
     pub rcv_wnd: u32,
+    /// The buffers as far as they have grown, in octets: to send, and to receive.
+    pub buffers: (u32, u32),
     /// Smoothed round-trip time; zero before the first sample.
     pub rtt: Duration,
     /// Round-trip variance.
@@ -94,6 +96,10 @@ impl TcpInfo {
             ssthresh: t.ssthresh,
             snd_wnd: t.snd_wnd,
             rcv_wnd: window::receive::rcv_wnd(t),
+            buffers: (
+                window::autotune::send_capacity(t, &c.config),
+                c.receive_capacity(),
+            ),
             rtt: t.rtt.smoothed(),
             rtt_variance: t.rtt.variance(),
             min_rtt: t.rtt.min(),

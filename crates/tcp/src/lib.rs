@@ -17,7 +17,7 @@
 //! | 3.8.4 keep-alives | `keep_alive` |
 //! | 3.8.5 urgent information | `segment_arrives/urg`, [`Connection::send_urgent`] |
 //! | - | `cork` |
-//! | 3.8.6 managing the window | `window`, `ack` |
+//! | 3.8.6 managing the window | `window`, `ack`, [`Buffer`] |
 //! | 3.10.1-6 user calls | `user_calls` |
 //! | 3.10.7 SEGMENT ARRIVES | `segment_arrives` |
 //! | 3.10.8 timeouts | `timeouts` |
@@ -74,6 +74,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use buffer::size::Buffer;
 pub use config::{Config, KeepAlive, Path, QuickAck, UserTimeoutOption};
 pub use connection::Connection;
 pub use ecn::{Ecn, EcnMode};

@@ -308,6 +308,7 @@ fn send_new(
     ack::quick_ack::text_sent(c);
     write_data(c, now, out, start, end, reason);
     ecn::mark_new_data(c, out);
+    window::autotune::sent(c);
 }
 
 /// Writes the octets `start..end`, of which the last may be our FIN.

@@ -91,7 +91,7 @@ impl SynReceived {
                 .and(o.user_timeout)
                 .unwrap_or_default(),
             peer_window: syn.window,
-            window: config.receive_capacity().min(0xffff) as u16,
+            window: config.receive_buffer.least().min(0xffff) as u16,
             peer_scale: o
                 .window_scale
                 .filter(|_| config.window_scaling)
@@ -124,7 +124,7 @@ impl SynReceived {
         h.window = self.window;
         h.options.mss = Some(path.mss().min(config.mss.unwrap_or(u16::MAX)).max(1));
         if self.peer_scale.is_some() {
-            h.options.window_scale = Some(window::scale::shift_for(config.receive_capacity()));
+            h.options.window_scale = Some(window::scale::shift_for(config.receive_buffer.most()));
         }
         h.options.sack_permitted = self.sack;
         h.options.timestamps = self.stamp(now);

@@ -72,6 +72,8 @@ pub(crate) struct Tcb {
     pub(crate) rcv_mss: u16,
     pub(crate) snd_scale: u8,
     pub(crate) rcv_scale: u8,
+    /// How often the receive buffer has doubled.
+    pub(crate) rcv_doublings: u8,
     /// Keep-alive probes in a row without an answer.
     pub(crate) probes: u8,
     /// Challenge ACKs sent in the current interval.
@@ -145,5 +147,9 @@ bitflags::bitflags! {
         const USER_TIMEOUT_DUE = 1 << 28;
         /// We have sent text after some of the peer's: acknowledgments may ride.
         const ANSWERS = 1 << 29;
+        /// There is no memory to spare where this connection lives: buffers shrink.
+        const MEMORY_SHORT = 1 << 24;
+        /// There is none for a receive buffer twice as large.
+        const NO_GROWTH = 1 << 25;
     }
 }

@@ -168,10 +168,10 @@ pub struct TcpArguments {
     /// How long an acknowledgment may wait; 0 for not at all [default: 40ms]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub delayed_ack: Option<Duration>,
-    /// Octets that may wait to be sent or acknowledged [default: 4MiB]
+    /// Octets that may wait to be sent or acknowledged [default: auto]
     #[arg(long, value_name = "SIZE", value_parser = buffer)]
     pub send_buffer: Option<u32>,
-    /// Octets that may wait to be read, and so our largest window [default: 4MiB]
+    /// Octets that may wait to be read, and so our largest window [default: auto]
     #[arg(long, value_name = "SIZE", value_parser = buffer)]
     pub receive_buffer: Option<u32>,
     /// Segments to begin with [default: 10]

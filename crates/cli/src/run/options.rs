@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use handfast::{Config, KeepAlive};
+use handfast::{Buffer, Config, KeepAlive};
 use handfast_link::Link;
 use handfast_link::impaired::{Impaired, Impairment};
 use handfast_relay::{Outbound, Publish, Rule};
@@ -193,8 +193,12 @@ fn config(arguments: &TcpArguments) -> Config {
     };
     Config {
         delayed_ack: arguments.delayed_ack.unwrap_or(default.delayed_ack),
-        send_buffer: arguments.send_buffer.unwrap_or(default.send_buffer),
-        receive_buffer: arguments.receive_buffer.unwrap_or(default.receive_buffer),
+        send_buffer: arguments
+            .send_buffer
+            .map_or(default.send_buffer, Buffer::Fixed),
+        receive_buffer: arguments
+            .receive_buffer
+            .map_or(default.receive_buffer, Buffer::Fixed),
         initial_window: arguments.initial_window.unwrap_or(default.initial_window),
         rto_min: arguments.rto_min.unwrap_or(default.rto_min),
         ..default

@@ -5,7 +5,7 @@ use crate::LinkConfig;
 use crate::transfer::{Close, Manners, Transfer};
 use handfast::base::{Duration, Instant, Rng};
 use handfast::link::impaired::{Impairment, Queue, Rate, Reordering};
-use handfast::{Config, Ecn, KeepAlive};
+use handfast::{Buffer, Config, Ecn, KeepAlive};
 
 /// Octets that one run moves at most.
 const OCTETS: f64 = 6e6;
@@ -298,8 +298,11 @@ impl Dice {
 
     fn config(&mut self) -> Config {
         let mut buffer = || match self.chance(0.4) {
-            true => self.log(1500.0, 300_000.0) as u32,
-            false => 4 << 20,
+            true => Buffer::Fixed(self.log(1500.0, 300_000.0) as u32),
+            false => Buffer::Auto {
+                least: self.log(3000.0, 300_000.0) as u32,
+                most: 4 << 20,
+            },
         };
         let (send_buffer, receive_buffer) = (buffer(), buffer());
         Config {

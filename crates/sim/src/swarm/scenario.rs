@@ -97,7 +97,8 @@ impl Scenario {
 
     /// Whether memory may be refused to somebody who needs it.
     pub(super) fn is_memory_short(&self) -> bool {
-        let wanted = |c: &Config| c.send_buffer as usize + 2 * c.receive_buffer as usize;
+        let wanted =
+            |c: &Config| c.send_buffer.most() as usize + 2 * c.receive_buffer.most() as usize;
         let all = self.connections.iter();
         let all: usize = all
             .map(|p| wanted(&p.client_config) + wanted(&p.server_config) + 10_000)

@@ -1,6 +1,7 @@
-use crate::harness::{FAMILIES, Pair, Side, read, write};
+use crate::harness::{FAMILIES, Pair, Side, read, wide_buffers, write};
 use bytes::Bytes;
 use handfast_base::Duration;
+use handfast_stack::StackConfig;
 use handfast_tcp::{ConnectionError, Readiness, State};
 use handfast_wire::tcp::TcpFlags;
 
@@ -94,7 +95,11 @@ fn half_closed_the_other_direction_goes_on() {
 fn data_still_queued_at_close_is_delivered_before_the_fin() {
     let data: Vec<u8> = (0..500_000u32).map(|n| (n >> 2) as u8).collect();
     for family in FAMILIES {
-        let mut net = Pair::new(family);
+        let config = StackConfig {
+            tcp: wide_buffers(),
+            ..StackConfig::default()
+        };
+        let mut net = Pair::with(family, config, Default::default());
         let (client, server) = net.connected(80);
         let mut left = Bytes::from(data.clone());
         net.a

@@ -5,10 +5,20 @@ use handfast_stack::{
     AddressPrefix, ConnectOptions, IfaceId, InterfaceConfig, ListenOptions, SocketId, Stack,
     StackConfig,
 };
-use handfast_tcp::{Readiness, State};
+use handfast_tcp::{Config, Readiness, State};
 use handfast_wire::tcp::{TcpFlags, TcpHeader};
 use handfast_wire::{Batch, IpHeader, Packet, Protocol};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Buffers of a size that a test can count on.
+pub(crate) fn wide_buffers() -> Arc<Config> {
+    Arc::new(Config {
+        send_buffer: (4 << 20).into(),
+        receive_buffer: (4 << 20).into(),
+        ..Config::default()
+    })
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Family {

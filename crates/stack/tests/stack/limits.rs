@@ -1,4 +1,4 @@
-use crate::harness::{FAMILIES, Family, Pair, Side, forge, forge_with_text, read};
+use crate::harness::{FAMILIES, Family, Pair, Side, forge, forge_with_text, read, wide_buffers};
 use bytes::Bytes;
 use handfast_base::Duration;
 use handfast_stack::{ConnectError, ConnectOptions, ListenOptions, SocketId, StackConfig};
@@ -69,6 +69,7 @@ fn out_of_memory_nothing_new_begins_and_what_lives_goes_on() {
     for family in FAMILIES {
         let config = StackConfig {
             memory: 256 * 1024,
+            tcp: wide_buffers(),
             ..StackConfig::default()
         };
         let mut net = Pair::with(family, config, Default::default());
@@ -143,11 +144,16 @@ fn a_reader_who_sleeps_cannot_fill_the_memory() {
     for family in FAMILIES {
         let config = StackConfig {
             memory: 512 * 1024,
+            tcp: wide_buffers(),
             ..StackConfig::default()
         };
-        let mut net = Pair::with(family, config, Default::default());
+        let mut net = Pair::with(family, config.clone(), Default::default());
         // Only the receiver is short.
-        net.a = Pair::new(family).a;
+        let roomy = StackConfig {
+            memory: 256 << 20,
+            ..config
+        };
+        net.a = Pair::with(family, roomy, Default::default()).a;
         let listener = net.b.listen(80);
         let (client, server) = net.connect_to(listener, 80);
         let data = vec![7u8; 3_000_000];

@@ -3,5 +3,6 @@
 pub(crate) mod assembler;
 pub(crate) mod receive;
 pub(crate) mod send;
+pub(crate) mod size;
 #[cfg(test)]
 mod tests;

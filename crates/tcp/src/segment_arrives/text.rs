@@ -2,7 +2,7 @@
 
 use super::{Step, discard};
 use crate::tcb::{Flags, Tcb};
-use crate::window::receive::rcv_wnd;
+use crate::window::{autotune, receive::rcv_wnd};
 use crate::{Connection, ConnectionError, Readiness, Segment, ack};
 use core::ops::ControlFlow;
 use handfast_base::Instant;
@@ -69,6 +69,7 @@ pub(super) fn process(c: &mut Connection, seg: &mut Segment, now: Instant) -> St
     if !c.tcb.flags.contains(Flags::READ_SHUT) {
         c.events |= Readiness::READABLE;
     }
+    autotune::text_arrived(c, seg, now);
     ack::delayed_ack::in_order(c, wire_size, filled_gap, now);
     ControlFlow::Continue(())
 }

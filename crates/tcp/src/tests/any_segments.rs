@@ -106,7 +106,7 @@ fn any_call(rng: &mut Rng, b: &mut Bench) {
             ..PATH
         }),
         15 => {
-            c.configure(|k| k.receive_buffer = 1 + rng.below(u64::from(WINDOW)) as u32);
+            c.configure(|k| k.receive_buffer = (1 + rng.below(u64::from(WINDOW)) as u32).into());
             c.timeout(b.now);
         }
         16..=18 => {

@@ -58,7 +58,7 @@ fn urg_is_ignored_after_the_peers_fin() {
 #[test]
 fn urg_passes_a_closed_window() {
     let config = crate::Config {
-        receive_buffer: 10,
+        receive_buffer: 10.into(),
         ..prompt()
     };
     let mut b = Bench::established(config, "");

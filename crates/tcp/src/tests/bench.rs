@@ -56,6 +56,8 @@ pub(crate) fn prompt() -> Config {
         window_scaling: false,
         nodelay: true,
         congestion: Congestion::RENO,
+        send_buffer: (4 << 20).into(),
+        receive_buffer: (4 << 20).into(),
         ..Config::default()
     }
 }

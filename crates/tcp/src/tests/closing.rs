@@ -257,7 +257,7 @@ fn readiness_tells_every_end() {
 fn a_full_send_buffer_is_told_when_it_has_room_again() {
     let mut b = Bench::established(
         Config {
-            send_buffer: 1_000,
+            send_buffer: 1_000.into(),
             ..prompt()
         },
         "mss=500",

@@ -174,7 +174,7 @@ fn after_a_timeout_slow_start_grows_by_one_segment_an_ack() {
 fn congestion_arithmetic_overflows_nowhere() {
     let config = Config {
         window_scaling: true,
-        send_buffer: u32::MAX,
+        send_buffer: u32::MAX.into(),
         ..prompt()
     };
     let mut b = Bench::established(config, "mss=1460 ws=14 win=65535");

@@ -38,7 +38,7 @@ fn end_of_file_appears_only_after_every_byte_before_the_fin_was_read() {
 fn with_our_window_at_zero_the_ack_and_window_of_a_data_segment_are_still_processed() {
     let mut b = Bench::established(
         Config {
-            receive_buffer: 1_000,
+            receive_buffer: 1_000.into(),
             ..prompt()
         },
         "mss=100",
@@ -82,7 +82,7 @@ fn where_out_of_order_data_overlaps_the_bytes_received_first_win() {
 #[test]
 fn one_byte_alternating_segments_keep_memory_and_time_bounded() {
     let config = Config {
-        receive_buffer: 200_000,
+        receive_buffer: 200_000.into(),
         window_scaling: true,
         ..prompt()
     };

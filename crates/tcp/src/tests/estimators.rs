@@ -114,7 +114,7 @@ fn the_offered_window_keeps_every_promise() {
         let mut rng = Rng::new(seed);
         let capacity = 1 << rng.below(22) | rng.below(1 << 12) as u32;
         let config = Arc::new(Config {
-            receive_buffer: capacity,
+            receive_buffer: capacity.into(),
             ..Config::default()
         });
         let now = Instant::from_secs(1);

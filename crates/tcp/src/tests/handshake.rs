@@ -79,7 +79,7 @@ fn scaling_is_on_only_when_both_syns_offered_it() {
 fn a_shift_above_14_is_read_as_14_and_never_sent() {
     for shift in [14, 15, 16, 31, 32, 255] {
         let huge = Config {
-            receive_buffer: u32::MAX,
+            receive_buffer: u32::MAX.into(),
             ..scaled()
         };
         let b = Bench::established(huge, &format!("ws={shift}"));

@@ -225,7 +225,7 @@ impl Host {
             // By scale rounding at most, and only far beyond the buffer.
             let back = before.distance(edge);
             assert!(back < 1 << shift, "the edge moves left by {back}");
-            let capacity = i64::from(c.config().receive_buffer);
+            let capacity = i64::from(c.receive_capacity());
             let held = i64::from(before.distance(c.rcv_nxt())) + i64::from(c.tcb.rcv_held);
             let far = held + (1 << shift) > capacity + capacity / 8;
             assert!(back <= 0 || far, "left by {back}, {held} of {capacity}");

@@ -134,7 +134,7 @@ fn segments_with_data_fin_or_another_window_are_no_duplicate_acks() {
     // The peer's window probes into our closed window are none either.
     let mut b = Bench::established(
         Config {
-            receive_buffer: 10,
+            receive_buffer: 10.into(),
             ..prompt()
         },
         "mss=1000",

@@ -1,6 +1,7 @@
 //! Connections against each other, and against hand-made segments, on virtual time.
 
 mod any_segments;
+mod autotune;
 mod bench;
 mod fast_path;
 mod harness;

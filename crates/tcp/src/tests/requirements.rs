@@ -85,7 +85,7 @@ fn a_window_is_a_number_without_sign() {
 fn windows_are_counted_with_32_bits() {
     let config = Config {
         window_scaling: true,
-        receive_buffer: 1 << 30,
+        receive_buffer: (1 << 30).into(),
         ..prompt()
     };
     let mut b = Bench::established(config, "mss=1000 ws=14");

@@ -32,7 +32,7 @@ fn pure_acks_and_resets_use_the_highest_sequence_ever_sent_cut_to_the_peers_wind
 fn both_ends_probe_at_once_both_windows_reopen_and_the_transfer_resumes() {
     for offset in 0..45u64 {
         let small = Config {
-            receive_buffer: 3_000,
+            receive_buffer: 3_000.into(),
             ..Config::default()
         };
         let mut w = Wire::new(small.clone(), small);
@@ -142,8 +142,8 @@ fn window_arithmetic_cannot_underflow_before_a_window_was_advertised_or_while_it
 #[test]
 fn buffer_sizes_are_capped_so_that_no_offset_can_reach_half_the_space() {
     let config = Config {
-        send_buffer: u32::MAX,
-        receive_buffer: u32::MAX,
+        send_buffer: u32::MAX.into(),
+        receive_buffer: u32::MAX.into(),
         window_scaling: true,
         ..prompt()
     };

@@ -3,7 +3,7 @@
 //! same seed gives the same log.
 
 use super::harness::*;
-use crate::{Config, Connection, ConnectionError, Ecn, KeepAlive, Path, Readiness, State};
+use crate::{Buffer, Config, Connection, ConnectionError, Ecn, KeepAlive, Path, Readiness, State};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -56,12 +56,20 @@ fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
 fn config(rng: &mut Rng) -> Config {
     let buffers = [1, 2, 7, 64, 100, 999, 1460, 5_000, 70_000, 300_000, 4 << 20];
     let wide = rng.chance(0.5);
-    let size = |rng: &mut Rng| if wide { 300_000 } else { pick(rng, &buffers) };
+    let size = |rng: &mut Rng| {
+        let least: u32 = if wide { 300_000 } else { pick(rng, &buffers) };
+        let most = least.saturating_mul(pick(rng, &[2, 64]));
+        match rng.chance(0.4) {
+            true => Buffer::Auto { least, most },
+            false => Buffer::Fixed(least),
+        }
+    };
     Config {
         nodelay: rng.chance(0.5),
         delayed_ack: Duration::from_millis(pick(rng, &[0, 1, 40, 200, 490])),
         send_buffer: size(rng),
         receive_buffer: size(rng),
+        notsent_lowat: pick(rng, &[None, None, None, Some(0), Some(1_000), Some(20_000)]),
         mss: pick(
             rng,
             &[
@@ -124,9 +132,9 @@ impl Swarm {
         let late = pick(&mut rng, &[0.0, 0.02, 0.3]);
         let marks = pick(&mut rng, &[0.0, 0.01, 0.1, 1.0]);
         let small = hosts.iter().any(|h| {
-            h.config.receive_buffer < 100
+            h.config.receive_buffer.least() < 100
                 || h.config.mss.is_some_and(|m| m < 64)
-                || h.config.send_buffer < 100
+                || h.config.send_buffer.least() < 100
         }) || mtu < 200;
         let app = |rng: &mut Rng| {
             let most = if small { 400 } else { 120_000 };

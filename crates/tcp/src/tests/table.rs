@@ -68,7 +68,7 @@ pub(crate) const WINDOW: u32 = 1000;
 
 pub(crate) fn config(setup: Setup) -> Config {
     Config {
-        receive_buffer: WINDOW,
+        receive_buffer: WINDOW.into(),
         timestamps: setup.timestamps,
         ..prompt()
     }

@@ -102,7 +102,7 @@ fn every_octet_arrives_under_loss_reordering_and_duplication() {
 #[test]
 fn a_reader_that_sleeps_stops_the_sender_and_wakes_it() {
     let small = Config {
-        receive_buffer: 20_000,
+        receive_buffer: 20_000.into(),
         ..Config::default()
     };
     let mut w = Wire::new(Config::default(), small);

@@ -21,7 +21,7 @@ fn edge(b: &Bench) -> u32 {
 fn the_offered_right_edge_never_moves_left_not_even_by_scale_rounding() {
     for size in [1_448, 1_000, 999, 1_447] {
         let config = Config {
-            receive_buffer: 1 << 20,
+            receive_buffer: (1 << 20).into(),
             window_scaling: true,
             ..prompt()
         };
@@ -76,14 +76,14 @@ fn text_without_memory_is_answered_with_a_shut_window_until_there_is_room() {
 #[test]
 fn a_smaller_receive_buffer_is_reached_by_what_arrives() {
     let config = Config {
-        receive_buffer: 1 << 20,
+        receive_buffer: (1 << 20).into(),
         window_scaling: true,
         ..prompt()
     };
     let mut b = Bench::established(config, "ws=7");
     b.arrive("ACK len=1000");
     let promised = edge(&b);
-    b.c.configure(|k| k.receive_buffer = 4_000);
+    b.c.configure(|k| k.receive_buffer = 4_000.into());
     b.c.timeout(b.now);
     b.arrive("ACK seq=1000 len=1000");
     assert!(edge(&b).abs_diff(promised) < 1 << b.c.tcb.rcv_scale);
@@ -98,7 +98,7 @@ fn a_smaller_receive_buffer_is_reached_by_what_arrives() {
 #[test]
 fn the_rounded_edge_does_not_creep_for_ever() {
     let config = Config {
-        receive_buffer: 1 << 17,
+        receive_buffer: (1 << 17).into(),
         window_scaling: true,
         ..prompt()
     };
@@ -259,7 +259,7 @@ fn only_segments_that_pass_the_wl1_wl2_test_change_the_send_window() {
 #[test]
 fn every_probe_and_keep_alive_is_answered_outside_any_limit() {
     let full = Config {
-        receive_buffer: 1_000,
+        receive_buffer: 1_000.into(),
         ..prompt()
     };
     let mut b = Bench::established(full, "");
@@ -306,7 +306,7 @@ fn a_peer_that_shrinks_its_window_gets_no_new_data_and_is_still_sent_the_old() {
 fn reading_one_byte_opens_no_one_byte_window_and_draining_sends_an_update() {
     let mut b = Bench::established(
         Config {
-            receive_buffer: 5_000,
+            receive_buffer: 5_000.into(),
             ..prompt()
         },
         "",
@@ -360,7 +360,7 @@ fn a_runt_waits_for_more_window_but_never_for_one_the_peer_cannot_offer() {
 fn after_shutdown_of_reading_the_window_stays_open_and_data_is_acked_and_thrown_away() {
     let mut b = Bench::established(
         Config {
-            receive_buffer: 3_000,
+            receive_buffer: 3_000.into(),
             ..prompt()
         },
         "",
@@ -383,7 +383,7 @@ fn after_shutdown_of_reading_the_window_stays_open_and_data_is_acked_and_thrown_
 fn data_at_the_very_edge_and_a_fin_beyond_it() {
     let mut b = Bench::established(
         Config {
-            receive_buffer: 1_000,
+            receive_buffer: 1_000.into(),
             ..prompt()
         },
         "",
@@ -401,7 +401,7 @@ fn data_at_the_very_edge_and_a_fin_beyond_it() {
 fn a_receiver_of_one_octet_gets_everything() {
     let mut b = Bench::established(
         Config {
-            receive_buffer: 1,
+            receive_buffer: 1.into(),
             ..prompt()
         },
         "",

@@ -1,5 +1,6 @@
 //! The window we offer (RFC 9293, 3.8.6 and 3.8.6.2.2).
 
+use super::autotune::receive_capacity;
 use super::silly_window;
 use crate::tcb::Tcb;
 use crate::timer::Timer;
@@ -16,7 +17,7 @@ pub(crate) fn rcv_wnd(tcb: &Tcb) -> u32 {
 /// it releases nothing (MAY-8).
 #[inline]
 fn free(tcb: &Tcb, config: &Config) -> u32 {
-    config.receive_capacity().saturating_sub(tcb.rcv_held)
+    receive_capacity(tcb, config).saturating_sub(tcb.rcv_held)
 }
 
 /// Chooses the window for a segment that leaves now, moves the right edge, and returns the
@@ -24,16 +25,15 @@ fn free(tcb: &Tcb, config: &Config) -> u32 {
 /// worth a segment.
 #[inline]
 pub(crate) fn select(tcb: &mut Tcb, config: &Config, own_mss: u16) -> u16 {
-    let free = free(tcb, config);
+    let (free, capacity) = (free(tcb, config), receive_capacity(tcb, config));
     let gain = (tcb.rcv_nxt + free).distance(tcb.rcv_adv);
-    if gain > 0 && gain as u32 >= silly_window::receive_threshold(config, own_mss) {
+    if gain > 0 && gain as u32 >= silly_window::receive_threshold(capacity, own_mss) {
         tcb.rcv_adv = tcb.rcv_nxt + free;
     }
     let (wnd, shift) = (rcv_wnd(tcb), tcb.rcv_scale);
     // Rounding down would take back up to 2^shift - 1 octets that were offered; so the field is
     // rounded up, and what that promises is kept. A peer that sends octets one by one could push
     // the edge for ever that way: an eighth beyond the buffer it ends.
-    let capacity = config.receive_capacity();
     let most = capacity + (capacity / 8).max(1 << shift);
     let up = (wnd + ((1 << shift) - 1)) >> shift;
     let field = if (up << shift).saturating_add(tcb.rcv_held) > most {
@@ -48,7 +48,7 @@ pub(crate) fn select(tcb: &mut Tcb, config: &Config, own_mss: u16) -> u16 {
 
 /// The window field of a SYN: never scaled (RFC 7323, 2.2).
 pub(crate) fn select_for_syn(tcb: &mut Tcb, config: &Config) -> u16 {
-    let field = config.receive_capacity().min(0xffff);
+    let field = receive_capacity(tcb, config).min(0xffff);
     tcb.rcv_adv = tcb.rcv_adv.later(tcb.rcv_nxt + field);
     field as u16
 }
@@ -68,7 +68,7 @@ pub(crate) fn is_update_due(c: &Connection) -> bool {
     }
     let free = free(t, &c.config);
     let gain = (t.rcv_nxt + free).distance(t.rcv_adv);
-    let worth = (c.config.receive_capacity() / 2).min(2 * u32::from(crate::mss::announced(c)));
+    let worth = (c.receive_capacity() / 2).min(2 * u32::from(crate::mss::announced(c)));
     let wnd = rcv_wnd(t);
     let told_soon = c.timers.is_armed(Timer::DelayedAck) && wnd >= AMPLE;
     gain > 0 && gain as u32 >= worth && free / 2 >= wnd && !told_soon

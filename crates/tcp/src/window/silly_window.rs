@@ -1,12 +1,10 @@
 //! Silly-window avoidance on both sides (RFC 9293, 3.8.6.2).
 
-use crate::Config;
-
 /// The receiver's half (3.8.6.2.2, MUST-39): the right edge stays until it can move by
 /// min(Fr * RCV.BUFF, Eff.snd.MSS), with Fr = 1/2.
 #[inline]
-pub(crate) fn receive_threshold(config: &Config, mss: u16) -> u32 {
-    (config.receive_capacity() / 2).min(u32::from(mss)).max(1)
+pub(crate) fn receive_threshold(capacity: u32, mss: u16) -> u32 {
+    (capacity / 2).min(u32::from(mss)).max(1)
 }
 
 /// The sender's half (3.8.6.2.1, MUST-38), for a segment that the window cuts below a full one:

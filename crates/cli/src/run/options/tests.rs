@@ -172,7 +172,8 @@ fn our_side_has_the_options_that_are_asked_for() {
     let tcp = options(line).unwrap().tcp;
     assert!(!tcp.nodelay && !tcp.timestamps && !tcp.window_scaling);
     assert_eq!(tcp.delayed_ack, Duration::ZERO);
-    assert_eq!((tcp.send_buffer, tcp.receive_buffer), (64_000, 1 << 20));
+    assert_eq!(tcp.send_buffer, Buffer::Fixed(64_000));
+    assert_eq!(tcp.receive_buffer, Buffer::Fixed(1 << 20));
     assert_eq!((tcp.initial_window, tcp.mss), (4, Some(1200)));
     assert_eq!(tcp.keep_alive.unwrap().idle, Duration::from_secs(30));
     assert_eq!(tcp.user_timeout, Some(Duration::from_secs(10)));
