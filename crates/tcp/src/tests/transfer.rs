@@ -105,7 +105,11 @@ fn a_reader_that_sleeps_stops_the_sender_and_wakes_it() {
         receive_buffer: 20_000.into(),
         ..Config::default()
     };
-    let mut w = Wire::new(Config::default(), small);
+    let large = Config {
+        send_buffer: (1 << 20).into(),
+        ..Config::default()
+    };
+    let mut w = Wire::new(large, small);
     w.establish();
     w.hosts[1].deaf = true;
     let data = pattern(200_000, 3);
