@@ -82,7 +82,7 @@ fn more_text_than_the_syn_takes_follows_the_handshake() {
     for family in FAMILIES {
         let (mut net, listener) = met(family, 16);
         let client = connect(&mut net);
-        let all: Vec<u8> = (0..100_000u32).map(|n| (n * 7) as u8).collect();
+        let all: Vec<u8> = (0..60_000u32).map(|n| (n * 7) as u8).collect();
         let mut left = bytes::Bytes::from(all.clone());
         net.a
             .stack

@@ -69,7 +69,7 @@ fn config(rng: &mut Rng) -> Config {
         delayed_ack: Duration::from_millis(pick(rng, &[0, 1, 40, 200, 490])),
         send_buffer: size(rng),
         receive_buffer: size(rng),
-        notsent_lowat: pick(rng, &[None, None, None, Some(0), Some(1_000), Some(20_000)]),
+        notsent_lowat: pick(rng, &[None, None, None, Some(1_000), Some(20_000)]),
         mss: pick(
             rng,
             &[
