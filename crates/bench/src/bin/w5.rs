@@ -42,7 +42,7 @@ fn main() {
     println!(
         "100 Mbit/s, 50 ms, queue 1 BDP, 1,500 octets, timestamps, delayed ACKs, receive buffer \
          {} KiB; {seeds} seeds; median (least..most)",
-        Config::default().receive_buffer >> 10
+        Config::default().receive_buffer.most() >> 10
     );
     bulk(&rows, seeds);
     file(&rows, seeds);
