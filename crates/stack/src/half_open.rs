@@ -91,7 +91,8 @@ impl Stack {
             .timestamp_offset(tuple.local.ip(), tuple.remote.ip());
         let tag = self.table.demux.tag(tuple);
         let index = self.table.half_open.insert(HalfOpen {
-            record: SynReceived::new(syn, iss, offset, &listener.config, path, now),
+            record: SynReceived::new(syn, iss, offset, &listener.config, path, now)
+                .with_ecn(self.segment.ecn),
             tuple: StoredTuple::new(tuple),
             tag,
             timer: Timer::new(),

@@ -63,6 +63,10 @@ counters! {
         segments_in,
         /// Segments sent; a super-segment counts once.
         segments_out,
+        /// Segments received that a router had marked: Congestion Experienced (RFC 3168).
+        ce_in,
+        /// Segments sent that routers may mark: ECN-capable.
+        ect_out,
         /// Segments sent again.
         retransmissions,
         /// Segments with RST received.

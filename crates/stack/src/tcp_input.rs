@@ -88,6 +88,7 @@ impl Stack {
         self.metrics.tcp.resets_in += u64::from(self.segment.has(TcpFlags::RST));
         self.segment.gso_size = packet.gso.map_or(0, |gso| gso.size);
         self.segment.ecn = ecn;
+        self.metrics.tcp.ce_in += u64::from(ecn == Ecn::Ce);
         packet.move_payload(start as u32, end, &mut self.segment.payload);
     }
 

@@ -7,7 +7,7 @@ use crate::{IfaceId, Stack, TcpMetrics};
 use handfast_base::Instant;
 use handfast_tcp::SegmentSlot;
 use handfast_wire::tcp::TcpFlags;
-use handfast_wire::{Batch, Checksum, IpHeader, Packet, Protocol, TcpEncapsulation};
+use handfast_wire::{Batch, Checksum, Ecn, IpHeader, Packet, Protocol, TcpEncapsulation};
 
 /// Octets that one connection may send before the next one has its turn.
 const QUANTUM: u32 = 16 * 1024;
@@ -48,6 +48,7 @@ impl Envelope {
         let (size, checksum) = (slot.gso_size, self.checksum);
         packet.write_tcp_segment(&self.ip, &slot.header, size, checksum, slot.ecn);
         counters.segments_out += 1;
+        counters.ect_out += u64::from(slot.ecn != Ecn::NotEct);
         counters.retransmissions += u64::from(slot.reason.is_retransmission());
         counters.resets_out += u64::from(slot.header.flags.contains(TcpFlags::RST));
     }

@@ -113,7 +113,7 @@ fn is_predicted(c: &Connection, seg: &Segment) -> bool {
     let negotiated = t.flags.contains(Flags::TIMESTAMPS);
     t.state == State::Established
         && h.seq == t.rcv_nxt
-        && h.flags.difference(TcpFlags::PSH) == TcpFlags::ACK
+        && h.flags.difference(ecn::predicted(t.ecn)) == TcpFlags::ACK
         && !t.flags.intersects(OTHERWISE)
         && h.options.sack.is_empty()
         && match h.options.timestamps {

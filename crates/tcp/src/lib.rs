@@ -25,7 +25,8 @@
 //! | RFC 2018, 2883 | `ack/{sack_blocks, dsack}` |
 //! | RFC 5961 | `challenge_ack`, `segment_arrives/{rst, syn, ack}` |
 //! | RFC 9438, 9406, 3465, 7661 | [`congestion`]`/{cubic, hystart, reno, validation}` |
-//! | RFC 3168, 8311, 8511 | `ecn` |
+//! | RFC 3168, 8311, 8511 | `ecn/{negotiation, classic}` |
+//! | RFC 9768 | `ecn/accurate` |
 //! | RFC 6582, 3042 | `recovery/{new_reno, limited_transmit}` |
 //! | RFC 7413 | `fast_open` |
 #![no_std]

@@ -92,7 +92,7 @@ fn handshake(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     };
     out.header.options.sack_permitted = sack;
     if answering {
-        ecn::syn_ack(c.tcb.ecn, &mut out.header);
+        ecn::answer(c, &mut out.header);
     } else {
         ecn::ask(c, &mut out.header, first);
     }
@@ -264,7 +264,7 @@ fn super_segment(c: &Connection, len: u32, unsent: u32) -> u32 {
     let mss = u32::from(c.tcb.snd_mss);
     let headers = u32::from(c.path.ip_header) + 60;
     let link = c.path.gso_max.saturating_sub(headers);
-    if link < 2 * mss {
+    if link < 2 * mss || ecn::forbids_super_segments(c) {
         return mss;
     }
     let most = link.min((c.tcb.cwnd / 2).max(2 * mss));
@@ -407,7 +407,7 @@ pub(crate) fn acknowledge(c: &mut Connection, now: Instant, out: &mut SegmentSlo
         }
     };
     timestamps::stamp(&c.tcb, &mut out.header, now);
-    ecn::stamp(c, &mut out.header);
+    ecn::stamp(c, out);
     user_timeout::stamp(c, out);
     ack::delayed_ack::sent(c);
 }

@@ -5,7 +5,7 @@ use crate::{
 use alloc::sync::Arc;
 use handfast_base::{Duration, Instant};
 use handfast_wire::tcp::{TcpFlags, TcpHeader, Timestamps};
-use handfast_wire::{Discard, SendReason, SeqNumber};
+use handfast_wire::{Discard, Ecn, SendReason, SeqNumber};
 
 /// A passive open in SYN-RECEIVED (RFC 9293, 3.10.7.2): what is kept of it until the third
 /// segment proves that the peer is where it says it is.
@@ -34,6 +34,8 @@ pub struct SynReceived {
     /// Both ends offer selective acknowledgments.
     sack: bool,
     ecn: ecn::Bits,
+    /// The ECN field with which the SYN came.
+    ecn_field: Ecn,
     transmissions: u8,
     /// How often the timer, and not the peer's SYN again, asked for another SYN,ACK.
     timeouts: u8,
@@ -99,10 +101,17 @@ impl SynReceived {
             timestamps: timestamps.is_some(),
             sack: o.sack_permitted && config.sack,
             ecn: ecn::agreed_passively(syn, config),
+            ecn_field: Ecn::NotEct,
             transmissions: 0,
             timeouts: 0,
             is_last: false,
         }
+    }
+
+    /// Notes the ECN field with which the SYN came; without, it counts as not ECT.
+    pub fn with_ecn(mut self, field: Ecn) -> SynReceived {
+        self.ecn_field = field;
+        self
     }
 
     /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>, with our MSS (MUST-14), first or again; the timer is armed.
@@ -128,7 +137,7 @@ impl SynReceived {
         }
         h.options.sack_permitted = self.sack;
         h.options.timestamps = self.stamp(now);
-        ecn::syn_ack(self.ecn, h);
+        ecn::syn_ack(&mut self.ecn, h, self.ecn_field, self.transmissions, path);
         h.options.user_timeout = user_timeout::option(config);
         self.sent_at = now;
         if self.transmissions == 0 {
@@ -288,8 +297,8 @@ impl SynReceived {
             t.ts_recent_age = self.since;
         }
         t.peer_mss = self.peer_mss;
-        t.ecn = self.ecn;
         t.peer_user_timeout = self.peer_user_timeout;
+        ecn::adopt(&mut c, self.ecn, self.ecn_field);
         mss::update(&mut c);
         c
     }

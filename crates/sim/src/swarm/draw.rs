@@ -320,7 +320,7 @@ impl Dice {
             time_wait: self.time(0.1, 120.0),
             timestamps: self.chance(0.7),
             window_scaling: self.chance(0.8),
-            ecn: self.one(&[Ecn::Off, Ecn::Passive, Ecn::On]),
+            ecn: self.one(&[Ecn::Off, Ecn::Passive, Ecn::On, Ecn::Accurate]),
             initial_window: self.one(&[1, 2, 4, 10, 10, 10]),
             ..Config::default()
         }

@@ -104,6 +104,11 @@ pub trait CongestionControl: Send + Sync + Debug {
     /// Data was lost: set `ssthresh`, and `cwnd` for the time of recovery.
     fn on_loss(&mut self, window: &mut CongestionWindow, loss: &LossEvent);
 
+    /// `acked` octets were acknowledged, of which routers have marked `marked` (RFC 9768): told of
+    /// every acknowledgment, while [`on_loss`](CongestionControl::on_loss) is told of the first mark
+    /// in each window.
+    fn on_feedback(&mut self, _window: &mut CongestionWindow, _acked: u32, _marked: u32) {}
+
     /// Everything that was in flight when recovery began is acknowledged.
     fn on_recovery_exit(&mut self, window: &mut CongestionWindow, in_flight: u32);
 

@@ -1,11 +1,11 @@
 //! ECN-Echo until CWR, and one reduction a window (RFC 3168, 6.1.2 and 6.1.3).
 
-use super::{Bits, record};
+use super::{Bits, accurate, record};
 use crate::congestion::{LossEvent, LossKind};
 use crate::timer::Timer;
 use crate::{Connection, Segment, SegmentSlot, hooks};
 use handfast_base::{Duration, Instant};
-use handfast_wire::tcp::{TcpFlags, TcpHeader};
+use handfast_wire::tcp::TcpFlags;
 use handfast_wire::{Ecn, SendReason, SeqNumber};
 
 /// A segment of the peer's, its sequence number and acknowledgment acceptable: what its marks and
@@ -13,7 +13,11 @@ use handfast_wire::{Ecn, SendReason, SeqNumber};
 /// 6.1.5).
 #[inline]
 pub(crate) fn arrived(c: &mut Connection, seg: &Segment, now: Instant) {
-    if !c.tcb.ecn.intersects(Bits::CLASSIC) {
+    if !c.tcb.ecn.intersects(Bits::ACCURATE) {
+        return;
+    }
+    if c.tcb.ecn.contains(Bits::IS_ACCURATE) {
+        accurate::arrived(c, seg, now);
         return;
     }
     if c.tcb.ecn.contains(Bits::ECHOES) && !seg.payload.is_empty() {
@@ -30,14 +34,15 @@ pub(crate) fn arrived(c: &mut Connection, seg: &Segment, now: Instant) {
     if echoes(c, seg) {
         let r = record(c);
         r.ece_in = r.ece_in.wrapping_add(1);
-        echoed(c, seg, now);
+        answer_mark(c, seg.header.ack, now);
     }
 }
 
 /// Whether the segment tells us of marks on what we sent.
 #[inline]
 fn echoes(c: &Connection, seg: &Segment) -> bool {
-    c.tcb.ecn.contains(Bits::SENDS) && seg.has(TcpFlags::ECE) && !seg.has(TcpFlags::SYN)
+    let classic = c.tcb.ecn.intersection(Bits::SENDS | Bits::IS_ACCURATE) == Bits::SENDS;
+    classic && seg.has(TcpFlags::ECE) && !seg.has(TcpFlags::SYN)
 }
 
 /// Whether the window may not grow by this acknowledgment: it "follows the normal procedures for
@@ -48,10 +53,10 @@ pub(crate) fn forbids_growth(c: &Connection, seg: &Segment) -> bool {
     echoes(c, seg)
 }
 
-/// ECE arrived: once for each window of data it is answered as a loss would be, but for the
-/// retransmission (6.1.2).
-fn echoed(c: &mut Connection, seg: &Segment, now: Instant) {
-    let (ack, in_flight) = (seg.header.ack, c.flight_size());
+/// The peer tells of marks: once for each window of data they are answered as a loss would be, but
+/// for the retransmission (6.1.2).
+pub(super) fn answer_mark(c: &mut Connection, ack: SeqNumber, now: Instant) {
+    let in_flight = c.flight_size();
     if in_flight == 0 || ack.before(c.tcb.snd_una) || is_answered(c, ack) {
         return;
     }
@@ -90,7 +95,9 @@ pub(crate) fn has_answered(c: &Connection, loss: &LossEvent) -> bool {
 /// reduces it no more (6.1.2).
 pub(crate) fn reduced(c: &mut Connection) {
     if c.tcb.ecn.contains(Bits::SENDS) {
-        c.tcb.ecn |= Bits::REDUCED;
+        // With accurate feedback CWR is a bit of a counter (RFC 9768, 3.1.5).
+        let tells = !c.tcb.ecn.contains(Bits::IS_ACCURATE);
+        c.tcb.ecn.set(Bits::REDUCED, tells);
         record(c).recover = Some(c.tcb.snd_nxt);
     }
 }
@@ -113,12 +120,29 @@ pub(crate) fn mark_new_data(c: &mut Connection, out: &mut SegmentSlot) {
     }
 }
 
-/// ECE on everything that acknowledges, until CWR arrives (6.1.3).
+/// ECE on everything that acknowledges, until CWR arrives (6.1.3); or counters (RFC 9768).
 #[inline]
-pub(crate) fn stamp(c: &Connection, header: &mut TcpHeader) {
-    if c.tcb.ecn.contains(Bits::ECHO) {
-        header.flags |= TcpFlags::ECE;
+pub(crate) fn stamp(c: &mut Connection, out: &mut SegmentSlot) {
+    if c.tcb.ecn.contains(Bits::IS_ACCURATE) {
+        accurate::stamp(c, out);
+    } else if c.tcb.ecn.contains(Bits::ECHO) {
+        out.header.flags |= TcpFlags::ECE;
     }
+}
+
+/// Control bits that say nothing to header prediction: PSH, and a counter.
+#[inline]
+pub(crate) fn predicted(bits: Bits) -> TcpFlags {
+    match bits.contains(Bits::IS_ACCURATE) {
+        true => TcpFlags::PSH.union(accurate::ACE),
+        false => TcpFlags::PSH,
+    }
+}
+
+/// Whether segments must leave one by one.
+#[inline]
+pub(crate) fn forbids_super_segments(c: &Connection) -> bool {
+    c.tcb.ecn.contains(Bits::IS_ACCURATE) && accurate::forbids_super_segments(c)
 }
 
 /// Whether new data waits for the retransmission timer, which then runs.

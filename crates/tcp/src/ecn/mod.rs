@@ -1,17 +1,20 @@
-//! Explicit Congestion Notification (RFC 3168, RFC 8311; SHLD-8): routers mark instead of dropping.
+//! Explicit Congestion Notification (RFC 3168, RFC 8311, RFC 9768; SHLD-8): routers mark instead of
+//! dropping.
 //!
 //! Every hook of the extension is a function here. What was agreed and what is owed is one octet
 //! of [`Bits`] in the TCB; what is remembered beyond that, a [`Record`] that lives from the first
 //! mark on.
 
+mod accurate;
 mod classic;
 mod negotiation;
 
 pub(crate) use classic::{
-    arrived, forbids_growth, has_answered, is_held, mark_new_data, reduced, released, stamp,
+    arrived, forbids_growth, forbids_super_segments, has_answered, is_held, mark_new_data,
+    predicted, reduced, released, stamp,
 };
 pub(crate) use negotiation::{
-    agreed_passively, agreed_passively_again, ask, learn, refused, syn_ack,
+    adopt, agreed_passively, agreed_passively_again, answer, ask, learn, refused, syn_ack,
 };
 
 use crate::Connection;
@@ -29,6 +32,9 @@ pub enum Ecn {
     Passive,
     /// Our own SYNs ask for it, too (RFC 3168, 6.1.1).
     On,
+    /// Our own SYNs ask for accurate feedback, and those of a peer that do so are granted it
+    /// (RFC 9768). With a peer that has the classic kind only, it is that.
+    Accurate,
 }
 
 /// What two ends have agreed about ECN.
@@ -40,6 +46,8 @@ pub enum EcnMode {
     Off,
     /// One echo a round trip (RFC 3168).
     Classic,
+    /// Every mark is counted (RFC 9768).
+    Accurate,
 }
 
 bitflags::bitflags! {
@@ -60,6 +68,8 @@ bitflags::bitflags! {
         const REDUCED = 1 << 5;
         /// A mark found the window at one segment: new data waits for the timer.
         const HELD = 1 << 6;
+        /// Feedback is accurate (RFC 9768).
+        const IS_ACCURATE = 1 << 7;
     }
 }
 
@@ -67,8 +77,13 @@ impl Bits {
     /// Both directions, as RFC 3168 negotiates them.
     pub(crate) const CLASSIC: Bits = Bits::SENDS.union(Bits::ECHOES);
 
+    /// Both directions, as RFC 9768 negotiates them.
+    pub(crate) const ACCURATE: Bits = Bits::CLASSIC.union(Bits::IS_ACCURATE);
+
     pub(crate) fn mode(self) -> EcnMode {
-        if self.intersects(Bits::CLASSIC) {
+        if self.contains(Bits::IS_ACCURATE) {
+            EcnMode::Accurate
+        } else if self.intersects(Bits::CLASSIC) {
             EcnMode::Classic
         } else {
             EcnMode::Off
@@ -87,6 +102,8 @@ pub(crate) struct Record {
     pub(crate) ece_in: u32,
     /// Times the window was reduced for ECE.
     pub(crate) reductions: u32,
+    /// The counters of accurate feedback.
+    accurate: Option<accurate::Counters>,
 }
 
 fn record(c: &mut Connection) -> &mut Record {

@@ -87,6 +87,6 @@ fn learn_from_syn(c: &mut Connection, seg: &Segment, now: Instant) {
     user_timeout::note(c, seg);
     let t = &mut c.tcb;
     t.peer_mss = options.mss.unwrap_or(c.path.default_mss());
-    ecn::learn(c, &seg.header);
+    ecn::learn(c, &seg.header, seg.ecn);
     mss::update(c);
 }

@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use handfast_base::{Duration, Instant};
-use handfast_wire::tcp::{SackBlock, TcpFlags, TcpHeader, Timestamps};
+use handfast_wire::tcp::{AccurateEcn, SackBlock, TcpFlags, TcpHeader, Timestamps};
 use handfast_wire::{Ecn, Payload, SendReason, SeqNumber};
 
 pub(crate) const PATH: Path = Path {
@@ -76,8 +76,9 @@ pub(crate) fn octet(n: u32) -> u8 {
 }
 
 /// Reads a segment: control bits by name, then `seq=`, `ack=`, `len=` (text), `win=`, `up=`,
-/// `ts=` (TSval), `echo=`, `mss=`, `ws=`, `uto=`, `sackok`, `sack=left..right`; `ect0`, `ect1` and `ce` are
-/// the IP header's. Numbers not given are 0, the window 60000.
+/// `ts=` (TSval), `echo=`, `mss=`, `ws=`, `uto=`, `sackok`, `sack=left..right`; `ect0`, `ect1` and
+/// `ce` are the IP header's, `e0b=` and `ceb=` counters of the accurate ECN option. Numbers not
+/// given are 0, the window 60000.
 pub(crate) fn segment(text: &str, ours: SeqNumber, theirs: SeqNumber) -> Segment {
     let mut seg = Segment::default();
     let h = &mut seg.header;
@@ -113,6 +114,8 @@ pub(crate) fn segment(text: &str, ours: SeqNumber, theirs: SeqNumber) -> Segment
             "mss" => h.options.mss = Some(value as u16),
             "ws" => h.options.window_scale = Some(value as u8),
             "uto" => h.options.user_timeout = Some(value as u16),
+            "e0b" => option(h).counters[0] = Some(value as u32),
+            "ceb" => option(h).counters[1] = Some(value as u32),
             "echo" => echo = value as u32,
             "ts" => {
                 h.options.timestamps = Some(Timestamps {
@@ -134,6 +137,10 @@ pub(crate) fn segment(text: &str, ours: SeqNumber, theirs: SeqNumber) -> Segment
     let octets: Vec<u8> = (0..len).map(|i| octet(first.wrapping_add(i))).collect();
     seg.payload = Payload::from(Bytes::from(octets));
     seg
+}
+
+fn option(h: &mut TcpHeader) -> &mut AccurateEcn {
+    h.options.accurate_ecn.get_or_insert_with(Default::default)
 }
 
 fn codepoint(word: &str) -> Option<Ecn> {

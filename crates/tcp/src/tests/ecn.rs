@@ -36,31 +36,34 @@ fn cwnd(b: &Bench) -> u32 {
     b.c.info(b.now).cwnd
 }
 
-/// Whether the flags of ECN are on a segment, of the three: AE, CWR, ECE.
+/// AE, CWR and ECE of a segment.
 fn bits(flags: TcpFlags) -> &'static str {
-    let on = |f| flags.contains(f);
-    match (on(TcpFlags::CWR), on(TcpFlags::ECE)) {
-        (false, false) => "",
-        (false, true) => "ECE",
-        (true, false) => "CWR",
-        (true, true) => "CWR,ECE",
-    }
+    let bit = |f| usize::from(flags.contains(f));
+    let (ae, cwr, ece) = (bit(TcpFlags::AE), bit(TcpFlags::CWR), bit(TcpFlags::ECE));
+    ["", "001", "010", "011", "100", "101", "110", "111"][ae * 4 + cwr * 2 + ece]
 }
 
+/// RFC 3168, 6.1.1; RFC 9768, table 2.
 #[test]
 fn who_agrees_on_what_in_every_pair() {
-    use Ecn::{Off, On, Passive};
-    use EcnMode::Classic;
+    use Ecn::{Accurate, Off, On, Passive};
     for (client, server, syn, syn_ack, mode) in [
         (Off, Off, "", "", EcnMode::Off),
         (Off, Passive, "", "", EcnMode::Off),
         (Off, On, "", "", EcnMode::Off),
+        (Off, Accurate, "", "", EcnMode::Off),
         (Passive, Off, "", "", EcnMode::Off),
         (Passive, Passive, "", "", EcnMode::Off),
         (Passive, On, "", "", EcnMode::Off),
-        (On, Off, "CWR,ECE", "", EcnMode::Off),
-        (On, Passive, "CWR,ECE", "ECE", Classic),
-        (On, On, "CWR,ECE", "ECE", Classic),
+        (Passive, Accurate, "", "", EcnMode::Off),
+        (On, Off, "011", "", EcnMode::Off),
+        (On, Passive, "011", "001", EcnMode::Classic),
+        (On, On, "011", "001", EcnMode::Classic),
+        (On, Accurate, "011", "001", EcnMode::Classic),
+        (Accurate, Off, "111", "", EcnMode::Off),
+        (Accurate, Passive, "111", "001", EcnMode::Classic),
+        (Accurate, On, "111", "001", EcnMode::Classic),
+        (Accurate, Accurate, "111", "010", EcnMode::Accurate),
     ] {
         let mut w = Wire::new(config(client), config(server));
         w.establish();
@@ -99,7 +102,7 @@ fn only_ece_without_cwr_on_a_syn_ack_agrees() {
 #[test]
 fn a_simultaneous_open_agrees_when_both_syns_asked() {
     for (ours, theirs, answer, mode) in [
-        (Ecn::On, "ECE CWR", "ECE", EcnMode::Classic),
+        (Ecn::On, "ECE CWR", "001", EcnMode::Classic),
         (Ecn::On, "", "", EcnMode::Off),
         // Our own SYN did not ask: then nothing we send may be ECT (6.1.1).
         (Ecn::Passive, "ECE CWR", "", EcnMode::Off),
@@ -108,7 +111,8 @@ fn a_simultaneous_open_agrees_when_both_syns_asked() {
         b.drain();
         b.arrive(&format!("SYN {theirs} seq=-1"));
         assert_eq!(bits(b.last().header.flags), answer, "{ours:?} {theirs}");
-        b.arrive(&format!("SYN ACK {answer} seq=-1"));
+        let theirs = if answer.is_empty() { "" } else { "ECE" };
+        b.arrive(&format!("SYN ACK {theirs} seq=-1"));
         assert_eq!(b.c.state(), State::Established);
         assert_eq!(b.c.info(b.now).ecn, mode, "{ours:?} {theirs}");
         b.send(10);
@@ -173,7 +177,7 @@ fn a_syn_that_comes_again_without_ecn_is_answered_without() {
         answers.push(bits(slot.header.flags));
         half.segment_arrives(&mut syn(again), now);
     }
-    assert_eq!(answers, ["ECE", "ECE", ""]);
+    assert_eq!(answers, ["001", "001", ""]);
     let c = half.into_connection(config, PATH, now);
     assert_eq!(c.info(now).ecn, EcnMode::Off);
 }
@@ -394,7 +398,11 @@ fn a_super_segment_is_marked_as_one_and_carries_cwr_once() {
 /// A path that marks every tenth packet instead of losing it: nothing is ever sent twice.
 #[test]
 fn a_transfer_over_a_path_that_marks_loses_nothing() {
-    for (client, server) in [(Ecn::On, Ecn::Passive), (Ecn::On, Ecn::On)] {
+    for (client, server) in [
+        (Ecn::On, Ecn::Passive),
+        (Ecn::On, Ecn::On),
+        (Ecn::Accurate, Ecn::Accurate),
+    ] {
         for fast_path in [true, false] {
             let with = |ecn| Config {
                 ecn,

@@ -27,6 +27,7 @@ mod congestion_control;
 mod data_transfer;
 mod deadlines;
 mod ecn;
+mod ecn_accurate;
 mod estimators;
 mod handshake;
 mod loss_recovery;

@@ -85,7 +85,16 @@ fn config(rng: &mut Rng) -> Config {
         timestamps: rng.chance(0.6),
         window_scaling: rng.chance(0.7),
         initial_window: pick(rng, &[1, 2, 10, 10]),
-        ecn: pick(rng, &[Ecn::Off, Ecn::Passive, Ecn::On, Ecn::On]),
+        ecn: pick(
+            rng,
+            &[
+                Ecn::Off,
+                Ecn::Passive,
+                Ecn::On,
+                Ecn::Accurate,
+                Ecn::Accurate,
+            ],
+        ),
         rto_min: Duration::from_millis(pick(rng, &[0, 10, 200, 1000])),
         time_wait: Duration::from_secs(600),
         // Else one whose peer's reset was lost waits for ever, and rightly so.
