@@ -24,6 +24,8 @@ pub struct Counters {
     pub lost_by_choice: u64,
     /// Lost because the bottleneck's queue was full.
     pub queue_full: u64,
+    /// Passed with a mark of the bottleneck's: Congestion Experienced.
+    pub marked: u64,
     /// Extra copies made.
     pub duplicated: u64,
     /// Sent out of order.

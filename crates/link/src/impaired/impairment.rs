@@ -29,6 +29,10 @@ pub struct Impairment {
     /// Probability that one bit, any bit, of a packet arrives flipped. The copy of a duplicated
     /// packet stays intact.
     pub corrupt: f64,
+    /// Octets that wait for the bottleneck beyond which a packet is marked, Congestion Experienced,
+    /// if its sender allows that (RFC 3168, 5); others wait on, until the queue is full. `None`:
+    /// nothing is marked.
+    pub ecn_mark: Option<u64>,
 }
 
 impl Impairment {

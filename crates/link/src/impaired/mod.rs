@@ -35,6 +35,7 @@ mod bottleneck;
 mod counters;
 mod dice;
 mod impairment;
+mod mark;
 mod pair;
 mod path;
 #[cfg(test)]

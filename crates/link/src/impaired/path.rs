@@ -1,5 +1,6 @@
 use super::bottleneck::Bottleneck;
 use super::dice::Dice;
+use super::mark::mark;
 use super::{CAPACITY, Counters, Impairment, Reordering};
 use crate::observed::Watchers;
 use crate::{Medium, wire_packets};
@@ -216,6 +217,10 @@ impl Path {
             return;
         };
 
+        let waiting = self.bottleneck.waiting().1;
+        if self.impairment.ecn_mark.is_some_and(|most| waiting > most) {
+            self.counters.marked += u64::from(mark(packet, self.medium));
+        }
         let arrival = departure + roll.delay;
         let (arrival, reordered) = match (verdict, roll.reorder) {
             (Verdict::Hold(time), _) => (arrival + time, true),

@@ -188,6 +188,7 @@ impl Dice {
             reordering,
             duplicate,
             corrupt,
+            ecn_mark: self.chance(0.5).then(|| self.log(3e3, 1e5) as u64),
         }
     }
 

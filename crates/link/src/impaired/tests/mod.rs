@@ -1,6 +1,7 @@
 mod corruption;
 mod counters;
 mod links;
+mod marks;
 mod statistics;
 mod timing;
 
