@@ -27,6 +27,7 @@
 //! | RFC 9438, 9406, 3465, 7661 | [`congestion`]`/{cubic, hystart, reno, validation}` |
 //! | RFC 3168, 8311, 8511 | `ecn/{negotiation, classic}` |
 //! | RFC 9768 | `ecn/accurate` |
+//! | RFC 8257 | [`congestion::Dctcp`] |
 //! | RFC 6582, 3042 | `recovery/{new_reno, limited_transmit}` |
 //! | RFC 7413 | `fast_open` |
 #![no_std]

@@ -4,6 +4,7 @@
 //! and never sends; `output` sends and never decides.
 
 mod cubic;
+mod dctcp;
 pub mod hystart;
 mod reno;
 pub mod slow_start;
@@ -12,6 +13,7 @@ mod tests;
 pub mod validation;
 
 pub use cubic::Cubic;
+pub use dctcp::Dctcp;
 pub use reno::Reno;
 
 use alloc::boxed::Box;
@@ -66,6 +68,19 @@ pub struct AckEvent {
     pub after_timeout: bool,
 }
 
+/// What an acknowledgment says about marks on what was sent (RFC 3168, RFC 9768).
+#[derive(Clone, Copy, Debug)]
+pub struct Feedback {
+    /// Octets acknowledged for the first time.
+    pub acked: u32,
+    /// Of these, how many routers have marked. With classic feedback all of them or none.
+    pub marked: u32,
+    /// SND.UNA, with this acknowledgment.
+    pub snd_una: SeqNumber,
+    /// SND.NXT: what was sent by now.
+    pub snd_nxt: SeqNumber,
+}
+
 /// Data was lost.
 #[derive(Clone, Copy, Debug)]
 pub struct LossEvent {
@@ -104,10 +119,9 @@ pub trait CongestionControl: Send + Sync + Debug {
     /// Data was lost: set `ssthresh`, and `cwnd` for the time of recovery.
     fn on_loss(&mut self, window: &mut CongestionWindow, loss: &LossEvent);
 
-    /// `acked` octets were acknowledged, of which routers have marked `marked` (RFC 9768): told of
-    /// every acknowledgment, while [`on_loss`](CongestionControl::on_loss) is told of the first mark
+    /// What an acknowledgment says about marks, if ECN is in use: told of each that advances, while [`on_loss`](CongestionControl::on_loss) is told of the first mark
     /// in each window.
-    fn on_feedback(&mut self, _window: &mut CongestionWindow, _acked: u32, _marked: u32) {}
+    fn on_feedback(&mut self, _window: &mut CongestionWindow, _feedback: &Feedback) {}
 
     /// Everything that was in flight when recovery began is acknowledged.
     fn on_recovery_exit(&mut self, window: &mut CongestionWindow, in_flight: u32);
@@ -136,6 +150,11 @@ impl Congestion {
 
     /// Reno (RFC 5681, 6582), counting octets (RFC 3465), with HyStart++ (RFC 9406).
     pub const RENO: Congestion = Congestion(|| Box::new(Reno::default()));
+
+    /// DCTCP (RFC 8257), for a network of one's own whose routers mark early (section 5): beside
+    /// others it takes more than its share. Wants [`Ecn::Accurate`](crate::Ecn::Accurate) feedback;
+    /// with the classic kind it takes a round trip in which anything was marked for marked throughout.
+    pub const DCTCP: Congestion = Congestion(|| Box::new(Dctcp::default()));
 
     /// All that have a name.
     pub const NAMED: [Congestion; 2] = [Congestion::CUBIC, Congestion::RENO];

@@ -166,7 +166,7 @@ pub(super) fn arrived(c: &mut Connection, seg: &Segment, now: Instant) {
     }
     let acked = acked as u32;
     let marked = reported(c, seg, value, acked);
-    c.with_congestion(|algorithm, w| algorithm.on_feedback(w, acked, marked));
+    super::classic::feed_back(c, ack, acked, marked);
     if marked > 0 {
         let r = record(c);
         r.ece_in = r.ece_in.wrapping_add(1);

@@ -1,7 +1,7 @@
 //! ECN-Echo until CWR, and one reduction a window (RFC 3168, 6.1.2 and 6.1.3).
 
 use super::{Bits, accurate, record};
-use crate::congestion::{LossEvent, LossKind};
+use crate::congestion::{Feedback, LossEvent, LossKind};
 use crate::timer::Timer;
 use crate::{Connection, Segment, SegmentSlot, hooks};
 use handfast_base::{Duration, Instant};
@@ -31,11 +31,27 @@ pub(crate) fn arrived(c: &mut Connection, seg: &Segment, now: Instant) {
             r.ce_in = r.ce_in.wrapping_add(1);
         }
     }
+    let acked = seg.header.ack.distance(c.tcb.snd_una);
+    if acked > 0 && c.tcb.ecn.contains(Bits::SENDS) {
+        let marked = if echoes(c, seg) { acked } else { 0 };
+        feed_back(c, seg.header.ack, acked as u32, marked as u32);
+    }
     if echoes(c, seg) {
         let r = record(c);
         r.ece_in = r.ece_in.wrapping_add(1);
         answer_mark(c, seg.header.ack, now);
     }
+}
+
+/// Congestion control hears how much of what `ack` acknowledges was marked.
+pub(super) fn feed_back(c: &mut Connection, ack: SeqNumber, acked: u32, marked: u32) {
+    let feedback = Feedback {
+        acked,
+        marked,
+        snd_una: ack,
+        snd_nxt: c.tcb.snd_nxt,
+    };
+    c.with_congestion(|algorithm, w| algorithm.on_feedback(w, &feedback));
 }
 
 /// Whether the segment tells us of marks on what we sent.

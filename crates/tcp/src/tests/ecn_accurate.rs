@@ -271,8 +271,8 @@ fn spy() -> Congestion {
         fn on_ack(&mut self, _: &mut CongestionWindow, _: &AckEvent) {}
         fn on_loss(&mut self, _: &mut CongestionWindow, _: &LossEvent) {}
         fn on_recovery_exit(&mut self, _: &mut CongestionWindow, _: u32) {}
-        fn on_feedback(&mut self, w: &mut CongestionWindow, _: u32, marked: u32) {
-            w.ssthresh = 2_000_000 + marked;
+        fn on_feedback(&mut self, w: &mut CongestionWindow, f: &Feedback) {
+            w.ssthresh = 2_000_000 + f.marked;
         }
     }
     Congestion::custom(|| alloc::boxed::Box::new(Spy))
@@ -372,4 +372,47 @@ fn counters_and_marks_agree_at_both_ends_of_a_long_transfer() {
         let last = w.log.iter().rev().find(|l| l.1 == 1).unwrap();
         assert_eq!(u32::from(ace(&last.2)), (heard + 5) & 7);
     }
+}
+
+/// RFC 8257: a path that marks all beyond 20 segments keeps the window of DCTCP near that, and full;
+/// Reno swings below it.
+#[test]
+fn dctcp_stays_near_the_threshold_of_the_marks() {
+    let least_of = |congestion| {
+        let with = Config {
+            ecn: Ecn::Accurate,
+            congestion,
+            ..Config::default()
+        };
+        let mut w = Wire::new(with.clone(), with);
+        let (mut una, threshold) = (0u32, 20 * 1448);
+        w.fault = alloc::boxed::Box::new(move |from, slot, _| {
+            if from == 1 {
+                una = slot.header.ack.0;
+            }
+            let waits = slot.header.seq.0.wrapping_sub(una);
+            match from == 0 && una != 0 && waits < 1 << 30 && waits > threshold {
+                true => Verdict::Mark,
+                false => Verdict::Pass,
+            }
+        });
+        w.establish();
+        let mut least = u32::MAX;
+        for round in 0..40 {
+            let data = pattern(100_000, round);
+            assert!(w.transfer(0, &data, 60 * SECOND));
+            let now = w.now;
+            let info = w.client().info(now);
+            assert_eq!(info.retransmissions, 0);
+            if round >= 20 {
+                least = least.min(info.cwnd);
+            }
+        }
+        let now = w.now;
+        assert!(w.client().info(now).ecn_reductions > 10);
+        least
+    };
+    let (dctcp, reno) = (least_of(Congestion::DCTCP), least_of(Congestion::RENO));
+    assert!(dctcp > reno, "{dctcp} {reno}");
+    assert!((18 * 1448..40 * 1448).contains(&dctcp), "{dctcp}");
 }
