@@ -51,13 +51,12 @@ fn flat(source: &str) -> (String, Vec<usize>) {
             .iter()
             .find_map(|mark| line.strip_prefix(mark))
             .unwrap_or(line);
+        let line = format!("{} ", line.trim());
         text.push_str(
             &line
-                .trim()
                 .replace(", sections ", ", ")
                 .replace(", section ", ", "),
         );
-        text.push(' ');
     }
     (text, starts)
 }

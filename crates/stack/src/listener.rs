@@ -35,7 +35,7 @@ pub struct ListenOptions {
     /// A handshake that finds the accept queue full when it completes is reset. Else, by default,
     /// its acknowledgment is overlooked, and the SYN,ACK goes out again later.
     pub abort_on_overflow: bool,
-    /// Text on a SYN is taken from peers that have our cookie (RFC 7413), while at most so many of
+    /// Text on a SYN is taken from peers that have our cookie (RFC 7413, 2), while at most so many of
     /// their handshakes are under way; 0, the default: from nobody. What it says may come twice,
     /// so only where that does no harm. A [`pending`](ListenOptions::pending) listener never does.
     pub fast_open: usize,

@@ -26,7 +26,7 @@ pub struct ConnectOptions {
     /// Connect from a port on which a listener with `reuse_address` listens.
     pub reuse_address: bool,
     /// What is queued when the SYN leaves, rides on it, if the peer has given us a cookie before;
-    /// else one is asked for (RFC 7413). The peer may see that text twice.
+    /// else one is asked for (RFC 7413, 2). The peer may see that text twice.
     pub fast_open: bool,
     /// Options of the connection; `None`: the stack's own.
     pub config: Option<Arc<Config>>,

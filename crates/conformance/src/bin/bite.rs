@@ -29,8 +29,13 @@ enum Outcome {
 
 fn main() -> ExitCode {
     let (mut seed, mut rows, mut minutes) = (1u64, 30usize, 60u64);
+    let mut file = root().join(PAGE);
     let mut arguments = std::env::args().skip(1);
     while let (Some(name), Some(value)) = (arguments.next(), arguments.next()) {
+        if name == "--page" {
+            file = value.into();
+            continue;
+        }
         let value: u64 = value.parse().unwrap_or(0);
         match name.as_str() {
             "--seed" => seed = value,
@@ -39,7 +44,7 @@ fn main() -> ExitCode {
             _ => {}
         }
     }
-    match run(seed, rows, Duration::from_secs(60 * minutes)) {
+    match run(seed, rows, Duration::from_secs(60 * minutes), &file) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("{why}");
@@ -48,7 +53,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(seed: u64, rows: usize, limit: Duration) -> Result<(), String> {
+fn run(seed: u64, rows: usize, limit: Duration, file: &Path) -> Result<(), String> {
     let root = root();
     let tables = table::load(&root)?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
@@ -78,7 +83,7 @@ fn run(seed: u64, rows: usize, limit: Duration) -> Result<(), String> {
         println!("{} {}: {word}", t.rfc, row.id);
         outcomes.push((t.rfc, row, outcome));
         let text = page(seed, &outcomes);
-        std::fs::write(root.join(PAGE), text).map_err(|e| format!("{PAGE}: {e}"))?;
+        write(file, &text)?;
     }
     Ok(())
 }

@@ -218,7 +218,7 @@ fn after_recovery(w: &mut CongestionWindow, in_flight: u32) {
     w.cwnd = w.ssthresh.min(in_flight.max(w.mss).saturating_add(w.mss));
 }
 
-/// Octets a new connection may send unasked (RFC 6928, section 2): `segments` full segments, but
+/// Octets a new connection may send unasked (RFC 5681, 3.1; RFC 6928, 2): `segments` full segments, but
 /// no more than 14,600 octets unless two segments are more than that.
 pub(crate) fn initial_window(mss: u32, segments: u8) -> u32 {
     let wanted = mss.saturating_mul(u32::from(segments.max(1)));

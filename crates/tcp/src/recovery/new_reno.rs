@@ -78,8 +78,7 @@ pub(crate) fn acknowledged(c: &mut Connection, ack: SeqNumber, octets: u32) {
     r.recover = r.recover.later(ack - 1);
 }
 
-/// The retransmission timer ran out: everything in flight counts as lost (RFC 6298, 5.4;
-/// RFC 6582, 4.1).
+/// The retransmission timer ran out: everything in flight counts as lost (RFC 6582, 4.1).
 pub(crate) fn timed_out(c: &mut Connection, now: Instant) {
     let in_flight = c.flight_size();
     let (tcb, active) = c.parts();
@@ -108,6 +107,7 @@ pub(crate) fn too_big(c: &mut Connection) {
     }
 }
 
+/// The earliest goes out again at once (RFC 6298, 5.4), the others as the window lets them.
 fn all_is_lost(c: &mut Connection) {
     let (tcb, active) = c.parts();
     active.recovery.phase = Phase::Loss;
