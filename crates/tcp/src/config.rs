@@ -27,8 +27,9 @@ pub struct Config {
     pub user_timeout: Option<Duration>,
     /// Tell the peer of our user timeout, and adapt to its (RFC 5482). Default off.
     pub user_timeout_option: Option<UserTimeoutOption>,
-    /// R2 for data (RFC 9293, 3.8.3; MUST-21): how long without any sign of the peer. Default 5
-    /// minutes (SHLD-11).
+    /// R2 for data (RFC 9293, 3.8.3; MUST-21): how long the oldest unacknowledged octet may wait.
+    /// It starts anew when acknowledgments advance, not with duplicate ones; behind a closed
+    /// window every sign of the peer starts it anew (MUST-37). Default 5 minutes (SHLD-11).
     pub retransmission_limit: Duration,
     /// R2 for a SYN, and for a SYN,ACK (MUST-23: at least 3 minutes). Default 3 minutes.
     pub syn_limit: Duration,
