@@ -42,7 +42,7 @@ pub enum RelayEvent {
         why: Refusal,
     },
     /// A connection that was there is over.
-    TcpClosed(TcpReport),
+    TcpClosed(Box<TcpReport>),
     /// A flow of datagrams is over.
     UdpFlowClosed(UdpReport),
     /// The host does not permit pings; in words, with a fix. Told once.

@@ -155,7 +155,7 @@ impl Drop for Ours {
         self.note();
         self.report.lasted = self.began.elapsed();
         self.shared
-            .tell(|| RelayEvent::TcpClosed((*self.report).clone()));
+            .tell(|| RelayEvent::TcpClosed(self.report.clone()));
         self.shared.carried.send_modify(|carried| *carried -= 1);
     }
 }

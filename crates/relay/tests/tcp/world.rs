@@ -63,7 +63,7 @@ impl Events {
 
     pub(crate) async fn report(&self) -> TcpReport {
         self.find(|event| match event {
-            RelayEvent::TcpClosed(report) => Some(report.clone()),
+            RelayEvent::TcpClosed(report) => Some((**report).clone()),
             _ => None,
         })
         .await
