@@ -76,6 +76,7 @@ pub(crate) fn poll_transmit(c: &mut Connection, now: Instant, out: &mut SegmentS
         && usable >= mss
         && room >= mss
         && active.board.lost() == 0
+        && active.board.sacked() == 0
         && active.recovery.phase == Phase::Open
         && active.recovery.duplicate_acks == 0
         // Blocks to report leave ahead of text.

@@ -3,7 +3,8 @@
 //! The checks of [`segment_arrives`](crate::segment_arrives) call these and know no extension.
 
 use crate::congestion::{self, AckEvent};
-use crate::recovery::{self, Phase};
+use crate::connection::Active;
+use crate::recovery::{self, Phase, clock::Pending, scoreboard::Acked};
 use crate::rtt::RttEstimator;
 use crate::tcb::Flags;
 use crate::timer::Timer;
@@ -48,7 +49,7 @@ pub(crate) fn heard(c: &mut Connection, seg: &Segment, now: Instant) {
 pub(crate) fn acknowledged(c: &mut Connection, seg: &Segment, now: Instant) {
     let ack = seg.header.ack;
     let in_flight = c.flight_size();
-    let acked = {
+    let mut acked = {
         let (tcb, active) = c.parts();
         let acked = active.board.acknowledge(ack, now);
         active.send.acknowledge(ack);
@@ -82,8 +83,17 @@ pub(crate) fn acknowledged(c: &mut Connection, seg: &Segment, now: Instant) {
         active.snd_sml = active.snd_sml.later(ack);
         active.recovery.phase
     };
-    recovery::new_reno::acknowledged(c, ack, acked.octets);
-    if was != Phase::Fast && c.tcb.cwnd > 0 && !ecn::forbids_growth(c, seg) {
+    if c.tcb.flags.contains(Flags::SACK) {
+        let at = recovery::sack::arrived(c, seg, &mut acked, true, now);
+        if let (None, Some(at)) = (rtt, at) {
+            c.tcb.rtt.sample(now.since(at));
+        }
+        recovery::sack::keep_behind(c, ack);
+    } else {
+        recovery::new_reno::acknowledged(c, ack, acked.octets);
+    }
+    let is = c.parts().1.recovery.phase;
+    if was != Phase::Fast && is != Phase::Fast && c.tcb.cwnd > 0 && !ecn::forbids_growth(c, seg) {
         let event = AckEvent {
             now,
             acked: acked.octets,
@@ -108,6 +118,17 @@ pub(crate) fn acknowledged(c: &mut Connection, seg: &Segment, now: Instant) {
 
 /// An acceptable ACK that acknowledges nothing new; SND.WND was `wnd` before it.
 pub(crate) fn not_advanced(c: &mut Connection, seg: &Segment, wnd: u32, now: Instant) {
+    if c.tcb.flags.contains(Flags::SACK) {
+        let probing = |a: &Active| a.recovery.probe.is_some() && seg.is_empty();
+        let news = !seg.header.options.sack.is_empty();
+        if seg.header.ack == c.tcb.snd_una
+            && c.active.as_deref().is_some_and(|a| news || probing(a))
+            && let Some(at) = recovery::sack::arrived(c, seg, &mut Acked::default(), false, now)
+        {
+            c.tcb.rtt.sample(now.since(at));
+        }
+        return;
+    }
     // RFC 5681, 2: (a) data is outstanding, (b) no text, (c) neither SYN nor FIN, (d) the highest
     // acknowledgment so far, (e) the same window. A closed window is being probed: not (a).
     let duplicate = seg.is_empty()
@@ -142,7 +163,7 @@ pub(crate) fn window_changed(c: &mut Connection, was: u32, now: Instant) {
 /// Restarts the retransmission timer for what is in flight, or the probe timer, or none.
 pub(crate) fn rearm(c: &mut Connection, now: Instant) {
     if c.flight_size() > 0 {
-        arm_retransmission(c, now);
+        recovery::clock::restart(c, now);
     } else {
         c.timers.stop(Timer::Retransmission);
         persist::arm(c, now);
@@ -152,5 +173,9 @@ pub(crate) fn rearm(c: &mut Connection, now: Instant) {
 /// The retransmission timer runs from now, but not beyond the point where we give up.
 pub(crate) fn arm_retransmission(c: &mut Connection, now: Instant) {
     let at = (now + c.rto()).min(user_timeout::deadline(c));
+    if let Some(active) = c.active.as_deref_mut() {
+        active.recovery.pending = Pending::Timeout;
+        active.recovery.timeout_at = at;
+    }
     c.timers.arm(Timer::Retransmission, at);
 }

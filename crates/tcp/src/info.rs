@@ -14,12 +14,20 @@ pub struct TcpInfo {
     pub rcv_mss: u16,
     /// Whether timestamps are in use (RFC 7323).
     pub timestamps: bool,
+    /// Whether selective acknowledgments are in use (RFC 2018).
+    pub sack: bool,
     /// Shifts of the windows we are told and we tell; `None` when scaling is not in use.
     pub window_scale: Option<(u8, u8)>,
     /// What was agreed about Explicit Congestion Notification.
     pub ecn: EcnMode,
     /// Octets sent and not acknowledged.
     pub in_flight: u32,
+    /// Of these, octets that the peer has reported beyond its acknowledgment (RFC 2018).
+    pub sacked: u32,
+    /// Of these, octets believed lost and not sent again yet.
+    pub lost: u32,
+    /// Whether segments have arrived at the peer out of order (RFC 8985, 6.2).
+    pub reordering: bool,
     /// Octets queued and never sent.
     pub unsent: u32,
     /// Octets received in order and not read.
@@ -81,12 +89,19 @@ impl TcpInfo {
             snd_mss: t.snd_mss,
             rcv_mss: t.rcv_mss,
             timestamps: t.flags.contains(Flags::TIMESTAMPS),
+            sack: t.flags.contains(Flags::SACK),
             window_scale: t
                 .flags
                 .contains(Flags::SCALING)
                 .then_some((t.snd_scale, t.rcv_scale)),
             ecn: t.ecn.mode(),
             in_flight: c.flight_size(),
+            sacked: c.active.as_deref().map_or(0, |a| a.board.sacked()),
+            lost: c.active.as_deref().map_or(0, |a| a.board.lost()),
+            reordering: c
+                .active
+                .as_deref()
+                .is_some_and(|a| a.recovery.rack.has_seen_reordering()),
             unsent: c
                 .active
                 .as_deref()

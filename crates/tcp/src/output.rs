@@ -4,7 +4,7 @@
 //! window, the checks have said what is owed.
 
 use crate::fast_open;
-use crate::recovery::{Phase, limited_transmit};
+use crate::recovery::{Phase, limited_transmit, undo::Frto};
 use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::window::{self, persist, silly_window};
@@ -157,7 +157,9 @@ fn retransmission(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bo
         return false;
     }
     let forced = c.tcb.flags.contains(Flags::FORCE_RETRANSMIT);
-    if !forced && congestion_room(c) < mss {
+    // RFC 5682, 3 (2b): new data first, which tells whether the timeout was right.
+    let held_back = active.recovery.frto == Frto::Probing;
+    if !forced && (held_back || congestion_room(c) < mss) {
         return false;
     }
     let (tcb, active) = c.parts();
@@ -169,14 +171,20 @@ fn retransmission(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bo
         return false;
     }
     active.board.retransmitted(now);
+    active.recovery.prr.sent(end.offset_from(start));
+    if let Some(undo) = &mut active.recovery.undo {
+        undo.retransmitted();
+    }
     let reason = match active.recovery.phase {
         Phase::Loss => SendReason::RetransmissionTimeout(tcb.rto.backoffs().max(1)),
+        Phase::Fast if tcb.flags.contains(Flags::SACK) => SendReason::RackLoss,
+        Phase::Open if tcb.flags.contains(Flags::LOSS_PROBE) => SendReason::LossProbe,
         Phase::Fast if active.recovery.duplicate_acks >= 3 => SendReason::FastRetransmit,
         Phase::Fast => SendReason::PartialAck,
         Phase::Open if tcb.snd_wnd == 0 => SendReason::WindowProbe,
         Phase::Open => SendReason::FastRetransmit,
     };
-    tcb.flags -= Flags::FORCE_RETRANSMIT;
+    tcb.flags -= Flags::FORCE_RETRANSMIT | Flags::LOSS_PROBE;
     c.counters.retransmissions = c.counters.retransmissions.wrapping_add(1);
     write_data(c, now, out, start, end, reason);
     true
@@ -194,7 +202,7 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     let unsent = end.distance(c.tcb.snd_nxt).max(0) as u32;
     let fin_waits = c.tcb.state.is_fin_queued();
     if unsent == 0 && !fin_waits {
-        c.tcb.flags -= Flags::PROBE | Flags::CWND_LIMITED;
+        c.tcb.flags -= Flags::PROBE | Flags::LOSS_PROBE | Flags::CWND_LIMITED;
         return false;
     }
     if ecn::is_held(c, now) {
@@ -215,6 +223,17 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
         let snd_nxt = c.tcb.snd_nxt;
         send_new(c, now, out, snd_nxt + len, fin, SendReason::WindowProbe);
         return true;
+    }
+    if c.tcb.flags.contains(Flags::LOSS_PROBE) {
+        // One segment, whatever the congestion window says (RFC 8985, 7.3).
+        c.tcb.flags -= Flags::LOSS_PROBE;
+        len = unsent.min(usable).min(mss);
+        if len > 0 {
+            let fin = fin_waits && len == unsent && usable > len;
+            let snd_nxt = c.tcb.snd_nxt;
+            send_new(c, now, out, snd_nxt + len, fin, SendReason::LossProbe);
+            return true;
+        }
     }
     // A window that is wider than the congestion window lets congestion be the limit.
     c.tcb
@@ -291,6 +310,7 @@ fn send_new(
     let limited = !c.tcb.flags.contains(Flags::CWND_LIMITED);
     let (tcb, active) = c.parts();
     active.board.sent(start, end, now, limited);
+    active.recovery.prr.sent(end.offset_from(start));
     if tcb.snd_una == start && reason != SendReason::WindowProbe {
         c.stuck_since = now;
     }
@@ -344,7 +364,7 @@ fn write_data(
     }
     acknowledge(c, now, out);
     if !c.timers.is_armed(Timer::Retransmission) {
-        hooks::arm_retransmission(c, now);
+        hooks::rearm(c, now);
     }
 }
 
@@ -423,7 +443,7 @@ fn acceptable_seq(c: &Connection) -> SeqNumber {
 fn congestion_room(c: &Connection) -> u32 {
     let gone = c.active.as_deref().map_or(0, |a| {
         let left = limited_transmit::left_the_network(&a.recovery, u32::from(c.tcb.snd_mss));
-        a.board.lost().saturating_add(left)
+        a.board.lost() + a.board.sacked().saturating_add(left)
     });
     let pipe = c.flight_size().saturating_sub(gone);
     c.tcb.cwnd.saturating_sub(pipe)

@@ -151,5 +151,7 @@ bitflags::bitflags! {
         const MEMORY_SHORT = 1 << 24;
         /// There is none for a receive buffer twice as large.
         const NO_GROWTH = 1 << 25;
+        /// The next segment is a probe for a lost tail, whatever the congestion window says.
+        const LOSS_PROBE = 1 << 23;
     }
 }

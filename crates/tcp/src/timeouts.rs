@@ -40,6 +40,9 @@ fn retransmission(c: &mut Connection, now: Instant) {
         c.reset(ConnectionError::TimedOut);
         return;
     }
+    if !probing && recovery::clock::ran_out(c, now) {
+        return;
+    }
     let closed = window::send::is_zero(&c.tcb);
     if c.tcb.rto.backoffs() >= user_timeout::R1 - 1
         && !closed

@@ -37,6 +37,10 @@ pub enum SendReason {
     FastRetransmit,
     /// Retransmission: a partial acknowledgment in recovery (RFC 6582).
     PartialAck,
+    /// Retransmission: a segment sent later has arrived, and this one is overdue (RFC 8985, 6).
+    RackLoss,
+    /// Probe for a lost tail: new data, or the last segment again (RFC 8985, 7).
+    LossProbe,
     /// New data let out by one of the first two duplicate acknowledgments (RFC 3042).
     LimitedTransmit,
     /// Reset: nobody is there (RFC 9293, 3.5.2).
@@ -62,6 +66,7 @@ impl SendReason {
                 | SendReason::RetransmissionTimeout(_)
                 | SendReason::FastRetransmit
                 | SendReason::PartialAck
+                | SendReason::RackLoss
         )
     }
 }
@@ -85,6 +90,8 @@ impl fmt::Display for SendReason {
             SendReason::RetransmissionTimeout(n) => return write!(f, "RTO {n}"),
             SendReason::FastRetransmit => "fast retransmit",
             SendReason::PartialAck => "partial ack",
+            SendReason::RackLoss => "RACK",
+            SendReason::LossProbe => "tail loss probe",
             SendReason::LimitedTransmit => "limited transmit",
             SendReason::ResetClosed => "nobody here",
             SendReason::ResetRefused => "refused",

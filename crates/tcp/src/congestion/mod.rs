@@ -126,6 +126,13 @@ pub trait CongestionControl: Send + Sync + Debug {
     /// Everything that was in flight when recovery began is acknowledged.
     fn on_recovery_exit(&mut self, window: &mut CongestionWindow, in_flight: u32);
 
+    /// The loss that was answered last has been none: the window is put back to what it was
+    /// `before` (RFC 4015), unless it has grown beyond that.
+    fn on_spurious_loss(&mut self, window: &mut CongestionWindow, before: &CongestionWindow) {
+        window.cwnd = window.cwnd.max(before.cwnd);
+        window.ssthresh = window.ssthresh.max(before.ssthresh);
+    }
+
     /// The sender was idle for longer than an RTO (RFC 5681, 4.1): acknowledgments that clocked
     /// the window are gone, but slow start may go on to where it nearly was (RFC 7661, 4.4.3).
     fn on_idle_restart(&mut self, window: &mut CongestionWindow, initial_window: u32) {

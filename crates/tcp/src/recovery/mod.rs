@@ -1,11 +1,19 @@
 //! Loss recovery: decides what is lost, and never sends (RFC 5681, 6582, 3042, 6298).
 
+pub(crate) mod clock;
 pub(crate) mod limited_transmit;
 pub(crate) mod new_reno;
+pub(crate) mod prr;
+pub(crate) mod rack;
+pub(crate) mod sack;
 pub(crate) mod scoreboard;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tlp;
+pub(crate) mod undo;
 
+use clock::Pending;
+use handfast_base::Instant;
 use handfast_wire::SeqNumber;
 
 /// Where loss recovery stands. It is about what is in flight, and an idle connection has none.
@@ -17,6 +25,18 @@ pub(crate) struct Recovery {
     pub(crate) recover: SeqNumber,
     /// Duplicate acknowledgments in a row (RFC 5681, 2).
     pub(crate) duplicate_acks: u16,
+    /// What the retransmission timer waits for.
+    pub(crate) pending: Pending,
+    /// When the retransmission timeout is due, if something else goes before it.
+    pub(crate) timeout_at: Instant,
+    /// When what was overtaken counts as lost.
+    pub(crate) reordering_until: Option<Instant>,
+    pub(crate) rack: rack::Rack,
+    pub(crate) prr: prr::Prr,
+    /// The tail loss probe under way.
+    pub(crate) probe: Option<tlp::Probe>,
+    pub(crate) undo: Option<undo::Undo>,
+    pub(crate) frto: undo::Frto,
 }
 
 /// What kind of recovery is under way.
@@ -37,6 +57,14 @@ impl Recovery {
             phase: Phase::Open,
             recover: una - 1,
             duplicate_acks: 0,
+            pending: Pending::Timeout,
+            timeout_at: Instant::FAR_FUTURE,
+            reordering_until: None,
+            rack: rack::Rack::default(),
+            prr: prr::Prr::default(),
+            probe: None,
+            undo: None,
+            frto: undo::Frto::Off,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! NewReno: fast retransmit and fast recovery by duplicate and partial acknowledgments
 //! (RFC 5681, 3.2; RFC 6582).
 
-use super::Phase;
+use super::{Phase, sack};
 use crate::Connection;
 use crate::congestion::{LossEvent, LossKind};
 use crate::tcb::Flags;
@@ -81,6 +81,9 @@ pub(crate) fn acknowledged(c: &mut Connection, ack: SeqNumber, octets: u32) {
 /// The retransmission timer ran out: everything in flight counts as lost (RFC 6582, 4.1).
 pub(crate) fn timed_out(c: &mut Connection, now: Instant) {
     let in_flight = c.flight_size();
+    if c.tcb.flags.contains(Flags::SACK) {
+        sack::timed_out(c, now);
+    }
     let (tcb, active) = c.parts();
     let resent = active.board.front().is_some_and(|r| r.retransmissions > 0);
     let loss = LossEvent {

@@ -1,5 +1,5 @@
 use alloc::collections::VecDeque;
-use handfast_base::Instant;
+use handfast_base::{Duration, Instant};
 use handfast_wire::SeqNumber;
 
 /// One transmission: the octets it carried and what was known when it left. A super-segment is
@@ -21,6 +21,11 @@ pub(crate) struct Record {
     pub(crate) retransmissions: u8,
     /// Believed lost, and not sent again yet.
     pub(crate) lost: bool,
+    /// Segments in here that the peer has reported (RFC 2018); 0 when it has not. Neighbours that
+    /// it has reported are one record, so that reports cost what is new in them.
+    pub(crate) sacked: u32,
+    /// Reported at some time, even if that was forgotten since: delivered already.
+    reported: bool,
 }
 
 impl Record {
@@ -30,9 +35,45 @@ impl Record {
     }
 }
 
+/// What one acknowledgment reports for the first time, by its number or by its blocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Delivered {
+    /// Octets delivered (SYN and FIN counted).
+    pub(crate) octets: u32,
+    /// When the newest of it that was sent once had left, and where it ends.
+    pub(crate) original: Option<(Instant, SeqNumber)>,
+    /// The same of what was sent again.
+    pub(crate) resent: Option<(Instant, SeqNumber)>,
+    /// Where the lowest of it that was sent once ends, and the highest of all.
+    pub(crate) lowest_original: Option<SeqNumber>,
+    pub(crate) highest: Option<SeqNumber>,
+}
+
+impl Delivered {
+    #[inline]
+    fn note(&mut self, record: &Record, end: SeqNumber) {
+        self.octets += end.offset_from(record.start);
+        self.highest = Some(self.highest.map_or(end, |highest| highest.later(end)));
+        let newest = match record.retransmissions {
+            0 => {
+                let lowest = self.lowest_original;
+                self.lowest_original = Some(lowest.map_or(end, |lowest| lowest.earlier(end)));
+                &mut self.original
+            }
+            _ => &mut self.resent,
+        };
+        let (sent_at, is_later) = (record.sent_at, |e: SeqNumber| end.after(e));
+        if newest.is_none_or(|(at, e)| sent_at > at || sent_at == at && is_later(e)) {
+            *newest = Some((record.sent_at, end));
+        }
+    }
+}
+
 /// What an acknowledgment removed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Acked {
+    /// What of it was delivered by now, and not known to be before.
+    pub(crate) delivered: Delivered,
     /// Sequence numbers acknowledged for the first time (SYN and FIN counted).
     pub(crate) octets: u32,
     /// When the newest of it had left, if none of it was sent more than once (Karn).
@@ -50,6 +91,9 @@ pub(crate) struct Scoreboard {
     records: VecDeque<Record>,
     /// Octets in records marked lost.
     lost: u32,
+    /// Octets, and segments, in records that the peer has reported.
+    sacked: u32,
+    sacked_segments: u32,
     /// No record before this index is marked lost.
     first_lost: usize,
     /// Octets delivered on this connection, and when the last of them was.
@@ -65,6 +109,17 @@ impl Scoreboard {
         self.lost
     }
 
+    /// Octets that the peer has reported beyond its acknowledgment.
+    #[inline]
+    pub(crate) fn sacked(&self) -> u32 {
+        self.sacked
+    }
+
+    /// Segments that the peer has reported beyond its acknowledgment.
+    pub(crate) fn sacked_segments(&self) -> u32 {
+        self.sacked_segments
+    }
+
     /// How many transmissions are in flight; a super-segment counts once.
     #[inline]
     pub(crate) fn transmissions(&self) -> u32 {
@@ -73,6 +128,10 @@ impl Scoreboard {
 
     pub(crate) fn front(&self) -> Option<&Record> {
         self.records.front()
+    }
+
+    pub(crate) fn back(&self) -> Option<&Record> {
+        self.records.back()
     }
 
     /// Notes a transmission of new octets.
@@ -91,6 +150,8 @@ impl Scoreboard {
             app_limited: limited,
             retransmissions: 0,
             lost: false,
+            sacked: 0,
+            reported: false,
         });
     }
 
@@ -108,21 +169,33 @@ impl Scoreboard {
             if first.lost {
                 self.lost -= octets;
             }
-            acked.sent_at = Some(first.sent_at);
-            if first.retransmissions > 0 {
-                acked.resent_at = acked.resent_at.max(Some(first.sent_at));
+            if !first.reported {
+                acked.delivered.note(first, end);
+                acked.sent_at = Some(first.sent_at);
+                if first.retransmissions > 0 {
+                    acked.resent_at = acked.resent_at.max(Some(first.sent_at));
+                }
+                self.first_sent_at = first.sent_at;
+                newest = Some((
+                    first.delivered,
+                    first.delivered_at,
+                    first.first_sent_at,
+                    first.sent_at,
+                    first.app_limited,
+                ));
             }
-            self.first_sent_at = first.sent_at;
-            newest = Some((
-                first.delivered,
-                first.delivered_at,
-                first.first_sent_at,
-                first.sent_at,
-                first.app_limited,
-            ));
+            if first.sacked > 0 {
+                let gone = match end == first.end {
+                    true => first.sacked,
+                    false => share(first.sacked, octets, first.len()),
+                };
+                self.sacked -= octets;
+                self.sacked_segments -= gone;
+                first.sacked -= gone;
+            }
             if end != first.end {
                 first.start = end;
-                if first.retransmissions > 0 && !first.lost {
+                if first.retransmissions > 0 && !first.lost && first.sacked == 0 {
                     // It went out as one segment, and the peer's window cut it.
                     first.lost = true;
                     self.lost += first.len();
@@ -136,8 +209,8 @@ impl Scoreboard {
         if acked.resent_at.is_some() {
             acked.sent_at = None;
         }
-        if acked.octets > 0 {
-            self.delivered += u64::from(acked.octets);
+        if acked.delivered.octets > 0 {
+            self.delivered += u64::from(acked.delivered.octets);
             self.delivered_at = now;
         }
         if let Some((delivered, delivered_at, first_sent_at, sent_at, false)) = newest {
@@ -152,6 +225,131 @@ impl Scoreboard {
         acked
     }
 
+    /// The peer reports `left..right` (inside what is in flight). Only whole segments of `mss`
+    /// octets count, as they left: a block that cuts one says nothing that could be used, and
+    /// records never become smaller than segments.
+    pub(crate) fn sack(
+        &mut self,
+        left: SeqNumber,
+        right: SeqNumber,
+        mss: u32,
+        now: Instant,
+        d: &mut Delivered,
+    ) {
+        let before = d.octets;
+        let mut i = self.records.partition_point(|r| r.end.at_or_before(left));
+        if let Some(record) = self.records.get(i)
+            && record.start.before(left)
+        {
+            if record.sacked == 0 {
+                self.split(i, left.offset_from(record.start).next_multiple_of(mss));
+            }
+            i += 1;
+        }
+        let first = i;
+        while let Some(record) = self.records.get(i)
+            && record.start.before(right)
+        {
+            if record.sacked == 0 {
+                if record.end.after(right) {
+                    let whole = right.offset_from(record.start) / mss * mss;
+                    if whole == 0 {
+                        break;
+                    }
+                    self.split(i, whole);
+                }
+                self.report(i, mss, d);
+            }
+            i += 1;
+        }
+        self.merge(first, i);
+        let octets = d.octets - before;
+        if octets > 0 {
+            self.delivered += u64::from(octets);
+            self.delivered_at = now;
+        }
+    }
+
+    fn report(&mut self, i: usize, mss: u32, d: &mut Delivered) {
+        let record = &mut self.records[i];
+        let len = record.len();
+        if record.lost {
+            record.lost = false;
+            self.lost -= len;
+        }
+        record.sacked = len.div_ceil(mss);
+        self.sacked += len;
+        self.sacked_segments += record.sacked;
+        if !record.reported {
+            record.reported = true;
+            d.note(record, record.end);
+        }
+    }
+
+    /// Makes one record of `first..end`, which are all reported, and of reported neighbours.
+    fn merge(&mut self, first: usize, end: usize) {
+        if first == end {
+            return;
+        }
+        let is_sacked = |i: usize| self.records.get(i).is_some_and(|r| r.sacked > 0);
+        let first = first - usize::from(first > 0 && is_sacked(first - 1));
+        let end = end + usize::from(is_sacked(end));
+        if end - first < 2 {
+            return;
+        }
+        let mut whole = self.records[first].clone();
+        for record in self.records.range(first + 1..end) {
+            whole.end = record.end;
+            whole.sacked += record.sacked;
+            whole.sent_at = whole.sent_at.max(record.sent_at);
+            whole.retransmissions = whole.retransmissions.max(record.retransmissions);
+            whole.app_limited |= record.app_limited;
+        }
+        self.records[first] = whole;
+        self.records.drain(first + 1..end);
+        if self.first_lost > first {
+            let gone = end - first - 1;
+            self.first_lost = self.first_lost.saturating_sub(gone).max(first);
+        }
+    }
+
+    /// Marks lost what was sent before `newest` (when, and where it ends), is not reported, and
+    /// has been under way for `patience`. Returns the octets, and when the last of the rest that
+    /// was sent before `newest` will have been under way for so long (RFC 8985, 6.2, step 5).
+    pub(crate) fn mark_lost_before(
+        &mut self,
+        newest: (Instant, SeqNumber),
+        patience: Duration,
+        now: Instant,
+    ) -> (u32, Option<Instant>) {
+        let (mut lost, mut until) = (0, None);
+        for (i, record) in self.records.iter_mut().enumerate() {
+            if record.sacked > 0 || record.lost {
+                continue;
+            }
+            if record.sent_at > newest.0 {
+                if record.retransmissions == 0 {
+                    // All behind it left later still.
+                    break;
+                }
+                continue;
+            }
+            if record.sent_at == newest.0 && !newest.1.after(record.end) {
+                continue;
+            }
+            let due = record.sent_at + patience;
+            if due <= now {
+                record.lost = true;
+                lost += record.len();
+                self.first_lost = self.first_lost.min(i);
+            } else {
+                until = until.max(Some(due));
+            }
+        }
+        self.lost += lost;
+        (lost, until)
+    }
+
     /// Splits record `i` so that it is at most `len` octets long.
     fn split(&mut self, i: usize, len: u32) {
         let Some(record) = self.records.get_mut(i) else {
@@ -159,6 +357,9 @@ impl Scoreboard {
         };
         if record.len() > len && len > 0 {
             let mut rest = record.clone();
+            let sacked = share(record.sacked, len, record.len());
+            rest.sacked -= sacked;
+            record.sacked = sacked;
             record.end = record.start + len;
             rest.start = record.end;
             self.records.insert(i + 1, rest);
@@ -167,6 +368,14 @@ impl Scoreboard {
 
     /// Marks the first `len` octets lost, whatever they were before.
     pub(crate) fn mark_first_lost(&mut self, len: u32) {
+        if let Some(first) = self.records.front_mut() {
+            // Reported, and not acknowledged: the peer has thrown it away.
+            self.sacked_segments -= first.sacked;
+            if first.sacked > 0 {
+                self.sacked -= first.len();
+                first.sacked = 0;
+            }
+        }
         self.split(0, len);
         if let Some(first) = self.records.front_mut()
             && !first.lost
@@ -177,11 +386,37 @@ impl Scoreboard {
         }
     }
 
-    /// Marks everything lost: the retransmission timer ran out.
+    /// Marks the last segment lost, of at most `len` octets: it goes out again as a probe.
+    pub(crate) fn mark_last_lost(&mut self, len: u32) {
+        let Some(last) = self.records.len().checked_sub(1) else {
+            return;
+        };
+        let whole = (self.records[last].len() - 1) / len * len;
+        self.split(last, whole);
+        let last = self.records.len() - 1;
+        let record = &mut self.records[last];
+        if !record.lost && record.sacked == 0 {
+            record.lost = true;
+            self.lost += record.len();
+            self.first_lost = self.first_lost.min(last);
+        }
+    }
+
+    /// Nothing is lost after all.
+    pub(crate) fn unmark_lost(&mut self) {
+        self.records.iter_mut().for_each(|r| r.lost = false);
+        self.lost = 0;
+    }
+
+    /// Marks everything lost, whatever was reported: the retransmission timer ran out, and the
+    /// peer may have thrown away what it had not acknowledged (RFC 2018, 8).
     pub(crate) fn mark_all_lost(&mut self) {
         self.lost = 0;
         self.first_lost = 0;
+        self.sacked = 0;
+        self.sacked_segments = 0;
         for record in &mut self.records {
+            record.sacked = 0;
             record.lost = true;
             self.lost += record.len();
         }
@@ -231,9 +466,23 @@ impl Scoreboard {
             .map(Record::len)
             .sum();
         assert_eq!(lost, self.lost, "lost octets are counted");
+        let sacked = self.records.iter().filter(|r| r.sacked > 0);
+        let (octets, segments) = sacked.fold((0, 0), |(o, s), r| (o + r.len(), s + r.sacked));
+        let counted = (self.sacked, self.sacked_segments);
+        assert_eq!((octets, segments), counted, "reported octets are counted");
+        assert!(
+            self.records.iter().all(|r| r.sacked == 0 || !r.lost),
+            "what is reported is not lost"
+        );
         assert!(
             self.records.iter().take(self.first_lost).all(|r| !r.lost),
             "no lost record before the first"
         );
     }
+}
+
+/// How many of `segments` lie in the first `part` of `whole` octets; some, but never all.
+fn share(segments: u32, part: u32, whole: u32) -> u32 {
+    let share = u64::from(segments) * u64::from(part) / u64::from(whole.max(1));
+    (share as u32).min(segments.saturating_sub(1))
 }

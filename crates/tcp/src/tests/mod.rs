@@ -36,6 +36,7 @@ mod options_of_a_socket;
 mod requirements;
 mod retransmission;
 mod sack_receiver;
+mod sack_sender;
 mod sequence_arithmetic;
 mod sizes;
 mod validation;

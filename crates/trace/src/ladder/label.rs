@@ -56,6 +56,7 @@ fn cause(why: SendReason) -> String {
         SendReason::SynAckAgain => "SYN again".into(),
         SendReason::FastRetransmit => "fast".into(),
         SendReason::PartialAck => "partial".into(),
+        SendReason::LossProbe => "probe".into(),
         SendReason::Data => "?".into(),
         why => why.to_string(),
     }

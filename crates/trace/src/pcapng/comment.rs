@@ -33,10 +33,15 @@ pub(super) fn reason(comments: &[String]) -> SendReason {
         SendReason::SynAckAgain,
         SendReason::FastRetransmit,
         SendReason::PartialAck,
+        SendReason::RackLoss,
     ];
     let mut reasons = others.into_iter().chain(PROBES).chain(timeouts);
     let found = reasons.find(|r| comments.contains(&r.to_string()));
     found.unwrap_or_default()
 }
 
-const PROBES: [SendReason; 2] = [SendReason::WindowProbe, SendReason::KeepAlive];
+const PROBES: [SendReason; 3] = [
+    SendReason::WindowProbe,
+    SendReason::KeepAlive,
+    SendReason::LossProbe,
+];
