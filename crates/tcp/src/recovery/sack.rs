@@ -140,6 +140,11 @@ fn detect(c: &mut Connection, now: Instant) -> u32 {
         smoothed: tcb.rtt.smoothed(),
     };
     let r = &mut active.recovery;
+    if tcb.snd_wnd == 0 {
+        // The peer throws away what does not fit: that is no loss, and comes when it has room.
+        r.reordering_until = None;
+        return 0;
+    }
     let recovering = r.phase != Phase::Open;
     let (lost, until) = r.rack.detect(&mut active.board, recovering, rtt, now);
     r.reordering_until = until;

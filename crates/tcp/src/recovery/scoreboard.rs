@@ -334,7 +334,9 @@ impl Scoreboard {
                 }
                 continue;
             }
-            if record.sent_at == newest.0 && !newest.1.after(record.end) {
+            // Of one instant, only what left for the first time is in order of sequence.
+            let in_order = record.retransmissions == 0 && newest.1.after(record.end);
+            if record.sent_at == newest.0 && !in_order {
                 continue;
             }
             let due = record.sent_at + patience;
