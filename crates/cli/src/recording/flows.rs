@@ -107,7 +107,7 @@ pub struct Causes {
     pub handshake: u64,
     /// The timer ran out (RFC 6298).
     pub timeout: u64,
-    /// Duplicate acknowledgments (RFC 5681, section 3.2).
+    /// Later ones arrived: duplicate acknowledgments (RFC 5681, section 3.2), or RACK (RFC 8985).
     pub fast: u64,
     /// A partial acknowledgment in recovery (RFC 6582), or another reason of recovery.
     pub recovery: u64,
@@ -267,7 +267,7 @@ impl FlowCounts {
         if repeats && seen.direction == Direction::Sent {
             match seen.packet.reason {
                 SendReason::RetransmissionTimeout(_) => self.causes.timeout += 1,
-                SendReason::FastRetransmit => self.causes.fast += 1,
+                SendReason::FastRetransmit | SendReason::RackLoss => self.causes.fast += 1,
                 SendReason::SynAckAgain => self.causes.handshake += 1,
                 _ => self.causes.recovery += 1,
             }

@@ -344,7 +344,7 @@ fn what_is_lost_is_drawn_counted_and_repaired_before_the_eyes() {
         " curl 10.77.0.2:",
         " handfast.internal 10.77.0.1:80\n",
         "  handfast.internal:80 ",
-        "R fast: ",
+        "R RACK: ",
         "lost: random\n",
         "  seed      11 (--seed 11 repeats it)\n",
         "  up        asked     loss 8%, delay 1 ms\n",
