@@ -163,9 +163,10 @@ async fn what_the_program_does_not_read_is_not_read_from_the_destination() {
     let (mut accepted, _) = server.accept().await.unwrap();
     let filled = fill(async |chunk| accepted.write(chunk).await).await;
     let usage = world.gateway.net().with_stack(|stack, _| stack.usage());
+    // Buffers that nobody reads from stay as small as they begin.
     let limit = 4 << 20;
     assert!(
-        (1 << 20..limit + (1 << 20)).contains(&usage.memory),
+        (1 << 16..limit + (1 << 20)).contains(&usage.memory),
         "{usage:?} of {filled}"
     );
     // Nothing of it is lost.
