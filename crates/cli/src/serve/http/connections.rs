@@ -75,10 +75,14 @@ where
                 // Who closes its direction after the request still wants the answer.
                 .half_close(true)
                 .serve_connection(TokioIo::new(stream), service);
-            // A client that breaks off is its own loss, and says so itself.
-            let finished = (&mut connection).await.is_ok();
+            // A client that breaks off is its own loss, and says so itself. One that is refused may
+            // still be sending what was refused.
+            let answered = match (&mut connection).await {
+                Ok(()) => true,
+                Err(e) => e.is_parse(),
+            };
             let stream = connection.into_parts().io.into_inner();
-            if finished {
+            if answered && stream.shutdown_write().is_ok() {
                 hear_out(&stream).await;
             }
         }
