@@ -242,7 +242,10 @@ impl Flow {
         }
         // Ours says itself why it is sent; what the other end sends, its number tells.
         let repeats = match seen.direction {
-            Direction::Sent => seen.packet.reason.is_retransmission(),
+            Direction::Sent => match seen.packet.reason {
+                SendReason::LossProbe => told,
+                why => why.is_retransmission(),
+            },
             Direction::Received => told,
         };
         self.counts.count(seen, repeats);

@@ -271,7 +271,11 @@ impl Look {
         if s.reason.is_retransmission() {
             s.retransmission = Some(s.reason);
         } else if repeats && !is_copy && s.probe.is_none() {
-            s.retransmission = Some(SendReason::Unknown);
+            // A probe of the tail may carry what was sent before, or new text.
+            s.retransmission = Some(match s.reason {
+                SendReason::LossProbe => SendReason::LossProbe,
+                _ => SendReason::Unknown,
+            });
         } else if known == 0 && end > start && end < flow.highest && !s.is_out_of_order {
             // A hole is filled by what was lost before we could see it, or by a straggler: nobody
             // can have asked for it again in less than a round trip.

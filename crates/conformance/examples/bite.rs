@@ -1,7 +1,7 @@
 //! Shows that the tables bite: takes rows at random, breaks the code that a row cites, in a copy
 //! of the tree, and looks whether the tests that the row names notice it.
 //!
-//! `cargo run -p handfast-conformance --bin bite -- --seed 1 --rows 30` writes
+//! `cargo run -p handfast-conformance --example bite -- --seed 1 --rows 30` writes
 //! `docs/conformance-bite.md`.
 
 use handfast_conformance::mutate::{Mutant, mutants};
@@ -189,7 +189,7 @@ fn page(seed: u64, outcomes: &[(u32, &Requirement, Outcome)]) -> String {
         "# Do the tests of the table bite?\n\nRows of [conformance.md](conformance.md), taken at \
          random. For each the code beside the citation was broken mechanically, in a copy of the \
          tree, and only the tests that the row names were run. Made by \
-         `cargo run -p handfast-conformance --bin bite -- --seed {seed} --rows {}`: {bitten} were \
+         `cargo run -p handfast-conformance --example bite -- --seed {seed} --rows {}`: {bitten} were \
          noticed, {survived} were not, and {none} have nothing that can be changed \
          mechanically.\n\n| row | change | test that failed | unnoticed before |\n|---|---|---|--:|\n",
         outcomes.len()
