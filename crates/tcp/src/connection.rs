@@ -1,5 +1,6 @@
 use crate::ack::sack_blocks::Reports;
 use crate::buffer::{assembler::Assembler, receive::ReceiveBuffer, send::SendBuffer};
+use crate::congestion::pacing::Pacer;
 use crate::congestion::{CongestionControl, CongestionWindow, LossEvent};
 use crate::fast_open::FastOpen;
 use crate::recovery::{self, Recovery, scoreboard::Scoreboard};
@@ -78,6 +79,7 @@ pub(crate) struct Active {
     pub(crate) congestion: Box<dyn CongestionControl>,
     /// An active open with text on its SYN, until it is known how that went.
     pub(crate) fast_open: Option<Box<FastOpen>>,
+    pub(crate) pacer: Pacer,
     /// The last delivery-rate sample, in octets a second.
     pub(crate) delivery_rate: u64,
 }
@@ -102,6 +104,7 @@ impl Active {
             autotune: Autotune::default(),
             congestion: config.congestion.build(),
             fast_open: None,
+            pacer: Pacer::OFF,
             delivery_rate: 0,
         }
     }
@@ -260,7 +263,8 @@ impl Connection {
     /// When [`timeout`](Connection::timeout) wants to be called, if nothing happens before.
     #[inline]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let next = self.timers.next();
+        let paced = self.active.as_deref().map(|a| a.pacer.wake());
+        let next = self.timers.next().min(paced.unwrap_or(Instant::FAR_FUTURE));
         (next != Instant::FAR_FUTURE).then_some(next)
     }
 
@@ -400,6 +404,8 @@ impl Connection {
         f(&mut *active.congestion, &mut w);
         tcb.cwnd = w.cwnd.clamp(mss, 1 << 30);
         tcb.ssthresh = w.ssthresh.max(2 * mss);
+        let rate = active.congestion.pacing_rate(&w, tcb.rtt.smoothed());
+        active.pacer.set_rate(rate);
     }
 
     /// Congestion control answers a loss, unless it has answered a mark in the same window of data

@@ -79,6 +79,7 @@ pub(crate) fn poll_transmit(c: &mut Connection, now: Instant, out: &mut SegmentS
         && active.board.sacked() == 0
         && active.recovery.phase == Phase::Open
         && active.recovery.duplicate_acks == 0
+        && !active.pacer.is_on()
         // Blocks to report leave ahead of text.
         && !(t.flags.contains(Flags::ACK_NOW) && ack::sack_blocks::is_due_of(t, active))
         // Super-segments are decided upon the long way.

@@ -24,7 +24,7 @@
 //! | RFC 7323 | `timestamps`, `paws`, `window/scale` |
 //! | RFC 2018, 2883 | `ack/{sack_blocks, dsack}` |
 //! | RFC 5961 | `challenge_ack`, `segment_arrives/{rst, syn, ack}` |
-//! | RFC 9438, 9406, 3465, 7661 | [`congestion`]`/{cubic, hystart, reno, validation}` |
+//! | RFC 9438, 9406, 3465, 7661 | [`congestion`]`/{cubic, hystart, reno, validation, pacing}` |
 //! | RFC 3168, 8311, 8511 | `ecn/{negotiation, classic}` |
 //! | RFC 9768 | `ecn/accurate` |
 //! | RFC 8257 | [`congestion::Dctcp`] |

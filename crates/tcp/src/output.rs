@@ -167,7 +167,7 @@ fn retransmission(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bo
         return false;
     };
     // Should the peer's window have shrunk, one segment at a time goes beyond it (SHLD-16, MAY-7).
-    if !forced && !start.before(tcb.snd_una + tcb.snd_wnd) {
+    if !forced && (!start.before(tcb.snd_una + tcb.snd_wnd) || active.pacer.holds(now)) {
         return false;
     }
     active.board.retransmitted(now);
@@ -265,6 +265,9 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
         persist::arm(c, now);
         return false;
     }
+    if len > 0 && c.parts().1.pacer.holds(now) {
+        return false;
+    }
     let recovery = c.active.as_deref().map(|a| &a.recovery);
     let reason = match recovery {
         Some(r) if r.phase == Phase::Open && r.duplicate_acks > 0 => SendReason::LimitedTransmit,
@@ -278,7 +281,7 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
 
 /// How much of `len` octets goes out as one super-segment: whole segments, but for the last of
 /// the queue; no more than the link takes; and half a congestion window, so that the peer's
-/// acknowledgments keep the clock. At least two segments.
+/// acknowledgments keep the clock; and a millisecond of the pacing rate. At least two segments.
 fn super_segment(c: &Connection, len: u32, unsent: u32) -> u32 {
     let mss = u32::from(c.tcb.snd_mss);
     let headers = u32::from(c.path.ip_header) + 60;
@@ -286,7 +289,8 @@ fn super_segment(c: &Connection, len: u32, unsent: u32) -> u32 {
     if link < 2 * mss || ecn::forbids_super_segments(c) {
         return mss;
     }
-    let most = link.min((c.tcb.cwnd / 2).max(2 * mss));
+    let paced = c.active.as_deref().map_or(u32::MAX, |a| a.pacer.burst(mss));
+    let most = link.min((c.tcb.cwnd / 2).max(2 * mss)).min(paced);
     let whole = len.min(most) / mss * mss;
     // The tail of the queue may ride along, unless Nagle holds it.
     if len == unsent && len <= most && nagle::may_send(c) {
@@ -345,6 +349,7 @@ fn write_data(
     let len = end.offset_from(start) - u32::from(fin);
     out.begin(start, TcpFlags::ACK, reason);
     let (tcb, active) = c.parts();
+    active.pacer.sent(len, now);
     active.send.slice(start, len, &mut out.payload);
     if out.payload.len() > mss {
         out.gso_size = tcb.snd_mss;

@@ -11,6 +11,9 @@ use crate::{
 use handfast_base::Instant;
 
 pub(crate) fn timeout(c: &mut Connection, now: Instant) {
+    if let Some(active) = c.active.as_deref_mut() {
+        active.pacer.timeout(now);
+    }
     for timer in Timer::ALL {
         if !c.timers.take_due(timer, now) {
             continue;

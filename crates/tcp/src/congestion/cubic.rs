@@ -6,7 +6,8 @@
 use super::hystart::HyStart;
 use super::validation::Validation;
 use super::{
-    AckEvent, CongestionControl, CongestionWindow, LossEvent, LossKind, after_recovery, restart,
+    AckEvent, CongestionControl, CongestionWindow, LossEvent, LossKind, after_recovery, pacing,
+    restart,
 };
 use handfast_base::{Duration, Instant};
 
@@ -27,6 +28,7 @@ const FARTHEST: u64 = 2_000_000;
 #[derive(Debug, Default)]
 pub struct Cubic {
     start: HyStart,
+    paced: bool,
     validation: Validation,
     /// The window before the last reduction, further reduced by fast convergence; 0 before the
     /// first.
@@ -117,7 +119,15 @@ impl Epoch {
 
 impl CongestionControl for Cubic {
     fn name(&self) -> &'static str {
-        "cubic"
+        if self.paced { "cubic-paced" } else { "cubic" }
+    }
+
+    fn pacing_rate(&self, w: &CongestionWindow, smoothed_rtt: Duration) -> Option<u64> {
+        if self.paced {
+            pacing::rate(w, smoothed_rtt)
+        } else {
+            None
+        }
     }
 
     fn on_ack(&mut self, w: &mut CongestionWindow, ack: &AckEvent) {
@@ -207,6 +217,15 @@ impl CongestionControl for Cubic {
 }
 
 impl Cubic {
+    /// CUBIC that is paced.
+    pub fn paced() -> Cubic {
+        Cubic {
+            start: HyStart::paced(),
+            paced: true,
+            ..Cubic::default()
+        }
+    }
+
     /// Segments have another size: windows keep their number of segments.
     fn resize(&mut self, mss: u32) {
         if self.mss > 0 {

@@ -14,7 +14,7 @@ const N_RTT_SAMPLE: u8 = 8;
 /// How much slower conservative slow start (CSS) grows, and how many rounds it lasts.
 const CSS_GROWTH_DIVISOR: u32 = 4;
 const CSS_ROUNDS: u8 = 5;
-/// L: segments by which one acknowledgment lets the window grow, for nothing here is paced.
+/// L: segments by which one acknowledgment lets the window grow, unless they are paced.
 const L: u32 = 8;
 
 /// "Infinity" of RFC 9406.
@@ -29,6 +29,7 @@ pub struct HyStart {
     round_min: Duration,
     samples: u8,
     css: Option<Css>,
+    paced: bool,
 }
 
 /// Conservative slow start.
@@ -47,11 +48,20 @@ impl Default for HyStart {
             round_min: NONE,
             samples: 0,
             css: None,
+            paced: false,
         }
     }
 }
 
 impl HyStart {
+    /// For a sender that paces: one acknowledgment may let out any number of segments.
+    pub fn paced() -> HyStart {
+        HyStart {
+            paced: true,
+            ..HyStart::default()
+        }
+    }
+
     /// Grows the window, if it is in slow start, by what was acknowledged; returns the octets
     /// that are left over for congestion avoidance.
     #[inline]
@@ -83,7 +93,11 @@ impl HyStart {
             self.samples = self.samples.saturating_add(1);
         }
         if ack.cwnd_limited {
-            let step = ack.acked.min(w.mss.saturating_mul(L));
+            let limit = match self.paced {
+                true => u32::MAX,
+                false => w.mss.saturating_mul(L),
+            };
+            let step = ack.acked.min(limit);
             let divisor = if self.css.is_some() {
                 CSS_GROWTH_DIVISOR
             } else {

@@ -6,6 +6,7 @@
 mod cubic;
 mod dctcp;
 pub mod hystart;
+pub mod pacing;
 mod reno;
 pub mod slow_start;
 #[cfg(test)]
@@ -163,8 +164,12 @@ impl Congestion {
     /// with the classic kind it takes a round trip in which anything was marked for marked throughout.
     pub const DCTCP: Congestion = Congestion(|| Box::new(Dctcp::default()));
 
+    /// CUBIC whose segments leave at a rate ([`pacing`]).
+    pub const CUBIC_PACED: Congestion = Congestion(|| Box::new(Cubic::paced()));
+
     /// All that have a name.
-    pub const NAMED: [Congestion; 2] = [Congestion::CUBIC, Congestion::RENO];
+    pub const NAMED: [Congestion; 3] =
+        [Congestion::CUBIC, Congestion::RENO, Congestion::CUBIC_PACED];
 
     /// An algorithm of your own (MAY-18).
     pub const fn custom(new: fn() -> Box<dyn CongestionControl>) -> Congestion {

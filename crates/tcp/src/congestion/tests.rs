@@ -118,7 +118,7 @@ fn algorithms_are_had_by_name() {
     let error = "CUBIC".parse::<Congestion>().unwrap_err();
     assert_eq!(
         std::string::ToString::to_string(&error),
-        "no such congestion control; there are cubic reno"
+        "no such congestion control; there are cubic reno cubic-paced"
     );
 }
 

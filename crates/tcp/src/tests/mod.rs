@@ -33,6 +33,7 @@ mod handshake;
 mod loss_recovery;
 mod options;
 mod options_of_a_socket;
+mod pacing;
 mod requirements;
 mod retransmission;
 mod sack_receiver;

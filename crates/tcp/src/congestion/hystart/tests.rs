@@ -111,6 +111,9 @@ fn one_acknowledgment_grows_the_window_by_eight_segments_at_most() {
     let (mut h, mut w, _) = begun();
     h.on_ack(&mut w, &ack(50 * MSS));
     assert_eq!(w.cwnd, 18 * MSS);
+    let mut w = window(10 * MSS, u32::MAX);
+    HyStart::paced().on_ack(&mut w, &ack(50 * MSS));
+    assert_eq!(w.cwnd, 60 * MSS);
 }
 
 #[test]
