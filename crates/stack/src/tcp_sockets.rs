@@ -64,7 +64,7 @@ pub(crate) enum Linger {
 }
 
 /// What a connection costs beside its payload, its place in the table included.
-pub(crate) const CONNECTION_COST: usize = size_of::<TcpSocket>() + 32;
+pub(crate) const CONNECTION_COST: usize = size_of::<TcpSocket>() + Connection::BOXED + 32;
 
 impl TcpSocket {
     /// When something is due.

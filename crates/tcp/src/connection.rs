@@ -4,6 +4,7 @@ use crate::congestion::pacing::Pacer;
 use crate::congestion::{CongestionControl, CongestionWindow, LossEvent};
 use crate::fast_open::FastOpen;
 use crate::recovery::{self, Recovery, scoreboard::Scoreboard};
+use crate::statistics::{self, Counters};
 use crate::tcb::{Flags, Tcb};
 use crate::timer::{Timer, Timers};
 use crate::window::autotune::{self, Autotune};
@@ -45,22 +46,10 @@ pub struct Connection {
     pub(crate) last_heard: Instant,
     /// Since when the oldest unacknowledged octet has waited, or the window has been closed.
     pub(crate) stuck_since: Instant,
-    pub(crate) counters: Counters,
+    /// In a box of its own: most of it is looked at only when somebody asks.
+    pub(crate) counters: Box<Counters>,
     /// What ECN remembers, once there is something.
     pub(crate) ecn: Option<Box<ecn::Record>>,
-}
-
-/// What a connection has done so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) octets_acked: u64,
-    pub(crate) octets_received: u64,
-    pub(crate) segments_in: u32,
-    pub(crate) segments_out: u32,
-    pub(crate) retransmissions: u32,
-    pub(crate) timeouts: u32,
-    pub(crate) duplicate_acks_in: u32,
-    pub(crate) out_of_order_in: u32,
 }
 
 /// What a connection owns only while data moves; an idle one gives it back.
@@ -171,19 +160,23 @@ impl Connection {
             soft_error: None,
             last_heard: now,
             stuck_since: now,
-            counters: Counters::default(),
+            counters: Box::default(),
             ecn: None,
         };
         mss::update(&mut c);
         c
     }
 
+    /// Octets that every connection has beside its own size: what it counts.
+    pub const BOXED: usize = size_of::<Counters>();
+
     // ---- inputs ------------------------------------------------------------------------------
 
     /// SEGMENT ARRIVES (RFC 9293, 3.10.7). Takes the text out of `seg` as far as it is accepted.
     #[inline]
     pub fn segment_arrives(&mut self, seg: &mut Segment, now: Instant) -> Disposition {
-        self.counters.segments_in = self.counters.segments_in.wrapping_add(1);
+        let old = seg.text_start().before(self.tcb.rcv_nxt) && self.tcb.state.is_synchronized();
+        self.counters.arrived(seg, old, now);
         let disposition = if fast_path::segment_arrives(self, seg, now) {
             Disposition::Processed
         } else {
@@ -251,10 +244,13 @@ impl Connection {
     /// segment that was written counts as sent.
     #[inline]
     pub fn poll_transmit(&mut self, now: Instant, out: &mut SegmentSlot) -> bool {
+        let nxt = self.tcb.snd_nxt;
         let sent =
             fast_path::poll_transmit(self, now, out) || output::poll_transmit(self, now, out);
         if sent {
-            self.counters.segments_out = self.counters.segments_out.wrapping_add(1);
+            self.counters.left(out, nxt, now);
+        } else {
+            statistics::output_ended(self, now);
         }
         self.check_invariants();
         sent

@@ -1,5 +1,8 @@
+use crate::ack::delayed_ack;
+use crate::congestion::CongestionWindow;
+use crate::statistics::Waits;
 use crate::tcb::Flags;
-use crate::{Connection, EcnMode, State, window};
+use crate::{Connection, EcnMode, State, mss, user_timeout, window};
 use handfast_base::{Duration, Instant};
 
 /// A snapshot of one connection (STATUS, RFC 9293, 3.10.6), in the spirit of Linux's `tcp_info`.
@@ -12,6 +15,10 @@ pub struct TcpInfo {
     pub snd_mss: u16,
     /// Largest segment that has arrived, in octets of text.
     pub rcv_mss: u16,
+    /// Octets of text and options in a segment, as we told the peer.
+    pub announced_mss: u16,
+    /// Largest IP packet on the path, in octets, as far as is known.
+    pub path_mtu: u32,
     /// Whether timestamps are in use (RFC 7323).
     pub timestamps: bool,
     /// Whether selective acknowledgments are in use (RFC 2018).
@@ -22,9 +29,11 @@ pub struct TcpInfo {
     pub ecn: EcnMode,
     /// Octets sent and not acknowledged.
     pub in_flight: u32,
-    /// Of these, octets that the peer has reported beyond its acknowledgment (RFC 2018).
+    /// Transmissions not acknowledged; a super-segment counts once.
+    pub unacknowledged: u32,
+    /// Of what is in flight, octets that the peer has reported beyond its acknowledgment (RFC 2018).
     pub sacked: u32,
-    /// Of these, octets believed lost and not sent again yet.
+    /// Of what is in flight, octets believed lost and not sent again yet.
     pub lost: u32,
     /// Whether segments have arrived at the peer out of order (RFC 8985, 6.2).
     pub reordering: bool,
@@ -50,10 +59,30 @@ pub struct TcpInfo {
     pub min_rtt: Duration,
     /// Retransmission timeout, back-off included.
     pub rto: Duration,
+    /// How long an acknowledgment may wait for data to ride on.
+    pub ack_timeout: Duration,
+    /// The peer's user timeout, as it told it (RFC 5482).
+    pub peer_user_timeout: Option<Duration>,
     /// Timer expirations in a row.
     pub backoff: u8,
     /// The last delivery-rate sample, in octets a second; 0 when there is none.
     pub delivery_rate: u64,
+    /// Octets a second at which congestion control paces; `None` when it does not.
+    pub pacing_rate: Option<u64>,
+    /// The algorithm of congestion control; `None` while nothing has moved for some time.
+    pub congestion: Option<&'static str>,
+    /// Whether the application, and no window, sets the pace: all that is queued has been sent.
+    pub app_limited: bool,
+    /// Time with something unacknowledged or unsent.
+    pub busy_time: Duration,
+    /// The part of it in which the peer's window held a segment back.
+    pub receive_window_limited: Duration,
+    /// The part of it in which all was in flight, and the send buffer full.
+    pub send_buffer_limited: Duration,
+    /// Octets of text sent, those sent again included.
+    pub octets_sent: u64,
+    /// Octets of text sent again.
+    pub octets_retransmitted: u64,
     /// Octets acknowledged by the peer (SYN and FIN counted).
     pub octets_acked: u64,
     /// Octets of text received in order.
@@ -62,6 +91,12 @@ pub struct TcpInfo {
     pub segments_in: u32,
     /// Segments sent; a super-segment counts once.
     pub segments_out: u32,
+    /// Segments with text received, as they crossed the wire.
+    pub data_segments_in: u32,
+    /// Segments with text sent, as they cross the wire.
+    pub data_segments_out: u32,
+    /// Segments whose text had arrived before, or began with such.
+    pub duplicate_segments_in: u32,
     /// Segments sent again.
     pub retransmissions: u32,
     /// Retransmission timeouts.
@@ -76,18 +111,34 @@ pub struct TcpInfo {
     pub ece_in: u32,
     /// Times the congestion window was reduced for that.
     pub ecn_reductions: u32,
+    /// Time since text was last sent; `None` before the first.
+    pub last_data_sent: Option<Duration>,
+    /// Time since text last arrived; `None` before the first.
+    pub last_data_received: Option<Duration>,
+    /// Time since an acknowledgment last arrived, new or not; `None` before the first.
+    pub last_ack_received: Option<Duration>,
     /// Time since the peer was last heard.
     pub last_heard: Duration,
 }
 
 impl TcpInfo {
     pub(crate) fn of(c: &Connection, now: Instant) -> TcpInfo {
-        let (t, n) = (&c.tcb, &c.counters);
+        let (t, n) = (&c.tcb, &*c.counters);
         let ecn = c.ecn.as_deref().copied().unwrap_or_default();
+        let active = c.active.as_deref();
+        let unsent = active.map_or(0, |a| a.send.end().distance(t.snd_nxt).max(0) as u32);
+        let since = |at| (at != Instant::FAR_FUTURE).then(|| now.since(at));
+        let w = CongestionWindow {
+            cwnd: t.cwnd,
+            ssthresh: t.ssthresh,
+            mss: u32::from(t.snd_mss),
+        };
         TcpInfo {
             state: t.state,
             snd_mss: t.snd_mss,
             rcv_mss: t.rcv_mss,
+            announced_mss: mss::announced(c),
+            path_mtu: c.path.mtu,
             timestamps: t.flags.contains(Flags::TIMESTAMPS),
             sack: t.flags.contains(Flags::SACK),
             window_scale: t
@@ -96,16 +147,11 @@ impl TcpInfo {
                 .then_some((t.snd_scale, t.rcv_scale)),
             ecn: t.ecn.mode(),
             in_flight: c.flight_size(),
-            sacked: c.active.as_deref().map_or(0, |a| a.board.sacked()),
-            lost: c.active.as_deref().map_or(0, |a| a.board.lost()),
-            reordering: c
-                .active
-                .as_deref()
-                .is_some_and(|a| a.recovery.rack.has_seen_reordering()),
-            unsent: c
-                .active
-                .as_deref()
-                .map_or(0, |a| a.send.end().distance(t.snd_nxt).max(0) as u32),
+            unacknowledged: active.map_or(0, |a| a.board.transmissions()),
+            sacked: active.map_or(0, |a| a.board.sacked()),
+            lost: active.map_or(0, |a| a.board.lost()),
+            reordering: active.is_some_and(|a| a.recovery.rack.has_seen_reordering()),
+            unsent,
             unread: c.active.as_deref().map_or(0, |a| a.receive.len()),
             cwnd: t.cwnd,
             ssthresh: t.ssthresh,
@@ -119,12 +165,25 @@ impl TcpInfo {
             rtt_variance: t.rtt.variance(),
             min_rtt: t.rtt.min(),
             rto: c.rto(),
+            ack_timeout: delayed_ack::timeout(c),
+            peer_user_timeout: user_timeout::peers(c),
             backoff: t.rto.backoffs(),
             delivery_rate: c.active.as_deref().map_or(0, |a| a.delivery_rate),
+            pacing_rate: active.and_then(|a| a.congestion.pacing_rate(&w, t.rtt.smoothed())),
+            congestion: active.map(|a| a.congestion.name()),
+            app_limited: unsent == 0,
+            busy_time: n.chronograph.busy(now),
+            receive_window_limited: n.chronograph.spent(Waits::PeerWindow, now),
+            send_buffer_limited: n.chronograph.spent(Waits::SendBuffer, now),
+            octets_sent: n.octets_sent,
+            octets_retransmitted: n.octets_retransmitted,
             octets_acked: n.octets_acked,
             octets_received: n.octets_received,
             segments_in: n.segments_in,
             segments_out: n.segments_out,
+            data_segments_in: n.data_segments_in,
+            data_segments_out: n.data_segments_out,
+            duplicate_segments_in: n.duplicate_segments_in,
             retransmissions: n.retransmissions,
             timeouts: n.timeouts,
             duplicate_acks_in: n.duplicate_acks_in,
@@ -132,6 +191,9 @@ impl TcpInfo {
             ce_in: ecn.ce_in,
             ece_in: ecn.ece_in,
             ecn_reductions: ecn.reductions,
+            last_data_sent: since(n.last_data_sent),
+            last_data_received: since(n.last_data_received),
+            last_ack_received: since(n.last_ack_received),
             last_heard: now.since(c.last_heard),
         }
     }

@@ -66,6 +66,7 @@ mod rtt;
 mod segment;
 mod segment_arrives;
 mod state;
+mod statistics;
 mod syn_received;
 mod tcb;
 mod time_wait;

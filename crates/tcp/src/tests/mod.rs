@@ -40,5 +40,6 @@ mod sack_receiver;
 mod sack_sender;
 mod sequence_arithmetic;
 mod sizes;
+mod statistics;
 mod validation;
 mod windows;
