@@ -57,7 +57,7 @@ fn it_tells_how_long_ago_text_and_acknowledgments_came_and_went() {
 #[test]
 fn time_is_told_apart_by_what_the_sender_waits_for() {
     let config = Config {
-        send_buffer: 3_000,
+        send_buffer: 3_000.into(),
         ..prompt()
     };
     let mut b = Bench::established(config, "mss=1000 win=2000");
