@@ -75,9 +75,9 @@ pub(crate) struct Active {
 
 impl Active {
     #[cold]
-    fn new(tcb: &Tcb, config: &Config) -> Active {
+    pub(crate) fn new(tcb: &Tcb, config: &Config) -> Active {
         // Text starts behind the SYN, which is no part of the buffer.
-        let start = if tcb.snd_nxt == tcb.iss {
+        let start = if tcb.snd_nxt == tcb.iss && !tcb.state.is_synchronized() {
             tcb.iss + 1
         } else {
             tcb.snd_nxt

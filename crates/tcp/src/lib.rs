@@ -19,6 +19,7 @@
 //! | - | `cork` |
 //! | 3.8.6 managing the window | `window`, `ack`, [`Buffer`] |
 //! | 3.10.1-6 user calls | `user_calls` |
+//! | - | `snapshot` |
 //! | 3.10.7 SEGMENT ARRIVES | `segment_arrives` |
 //! | 3.10.8 timeouts | `timeouts` |
 //! | RFC 7323 | `timestamps`, `paws`, `window/scale` |
@@ -65,6 +66,7 @@ mod rto;
 mod rtt;
 mod segment;
 mod segment_arrives;
+mod snapshot;
 mod state;
 mod statistics;
 mod syn_received;
@@ -83,7 +85,7 @@ mod tests;
 pub use buffer::size::Buffer;
 pub use config::{Config, KeepAlive, Path, QuickAck, UserTimeoutOption};
 pub use connection::Connection;
-pub use ecn::{Ecn, EcnMode};
+pub use ecn::{Ecn, EcnMode, EcnSnapshot};
 pub use error::{CloseError, ConnectionError, IcmpError, NetError, SendError};
 pub use fast_open::FastOpenOutcome;
 pub use info::TcpInfo;
@@ -91,6 +93,7 @@ pub use readiness::Readiness;
 pub use segment::{Disposition, Segment, SegmentSlot};
 pub use segment_arrives::closed::closed;
 pub use segment_arrives::listen::{ListenVerdict, listen};
+pub use snapshot::{ExportError, ImportError, Snapshot, TimestampClock};
 pub use state::State;
 pub use syn_received::{SynReceived, SynReceivedVerdict};
 pub use time_wait::{TimeWait, TimeWaitVerdict};

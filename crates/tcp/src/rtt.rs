@@ -17,6 +17,17 @@ pub(crate) struct RttEstimator {
 const SAMPLE_LIMIT: u64 = 120_000_000;
 
 impl RttEstimator {
+    /// As another one had it; its smallest sample is not known.
+    pub(crate) fn restored(smoothed: Duration, variance: Duration) -> RttEstimator {
+        let micros = |d: Duration| d.as_micros().min(u128::from(SAMPLE_LIMIT)) as u32;
+        let srtt = micros(smoothed).max(1);
+        RttEstimator {
+            srtt_8: srtt << 3,
+            rttvar_4: micros(variance) << 2,
+            min: srtt,
+        }
+    }
+
     pub(crate) fn sample(&mut self, rtt: Duration) {
         let r = rtt.as_micros().min(u128::from(SAMPLE_LIMIT)).max(1) as u32;
         self.min = if self.min == 0 { r } else { self.min.min(r) };

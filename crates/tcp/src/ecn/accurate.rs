@@ -1,7 +1,7 @@
 //! Accurate ECN (RFC 9768): every mark is counted, in packets by the three bits AE, CWR and ECE
 //! (ACE) of every segment, in octets by an option on acknowledgments without text.
 
-use super::{Bits, record};
+use super::{Bits, EcnSnapshot, record};
 use crate::tcb::Flags;
 use crate::{Connection, Path, Segment, SegmentSlot};
 use handfast_base::Instant;
@@ -61,6 +61,32 @@ impl Counters {
             seen_option: false,
             bad_ace: false,
             bad_option: false,
+        }
+    }
+}
+
+impl Counters {
+    /// Fills in what another stack must know to go on counting.
+    pub(super) fn export(&self, s: &mut EcnSnapshot) {
+        s.ce_packets = self.cep_in;
+        s.octets = [self.e0b_in, self.ceb_in, self.e1b_in];
+        s.heard_packets = self.cep_out;
+        s.heard_octets = self.ceb_out;
+    }
+
+    /// Goes on where another stack has left off; `is_bad`: what the peer says was not believed.
+    pub(super) fn import(s: &EcnSnapshot, is_bad: bool) -> Counters {
+        Counters {
+            cep_in: s.ce_packets,
+            e0b_in: s.octets[0],
+            ceb_in: s.octets[1],
+            e1b_in: s.octets[2],
+            cep_out: s.heard_packets & 7,
+            ceb_out: s.heard_octets & COUNTER,
+            seen_ace: true,
+            seen_option: true,
+            bad_ace: is_bad,
+            ..Counters::new(Ecn::NotEct)
         }
     }
 }

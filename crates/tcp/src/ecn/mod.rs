@@ -8,6 +8,7 @@
 mod accurate;
 mod classic;
 mod negotiation;
+mod snapshot;
 
 pub(crate) use classic::{
     arrived, forbids_growth, forbids_super_segments, has_answered, is_held, mark_new_data,
@@ -16,6 +17,9 @@ pub(crate) use classic::{
 pub(crate) use negotiation::{
     adopt, agreed_passively, agreed_passively_again, answer, ask, learn, refused, syn_ack,
 };
+
+pub use snapshot::EcnSnapshot;
+pub(crate) use snapshot::{export, import};
 
 use crate::Connection;
 use alloc::boxed::Box;

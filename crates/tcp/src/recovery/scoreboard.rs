@@ -155,6 +155,13 @@ impl Scoreboard {
         });
     }
 
+    /// Takes over what another scoreboard had: nobody knows when it left, nor what came of it.
+    pub(crate) fn adopt(&mut self, start: SeqNumber, end: SeqNumber, now: Instant) {
+        self.sent(start, end, now, true);
+        self.records.iter_mut().for_each(|r| r.retransmissions = 1);
+        self.mark_all_lost();
+    }
+
     /// Everything before `una` has arrived.
     pub(crate) fn acknowledge(&mut self, una: SeqNumber, now: Instant) -> Acked {
         let mut acked = Acked::default();

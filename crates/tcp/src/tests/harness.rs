@@ -437,6 +437,33 @@ impl Wire {
         }) && self.hosts[1 - from].received[before..] == *data
     }
 
+    /// Takes one end's connection out, lets time pass in which nobody is there and what comes is
+    /// lost, and puts it in again with these options.
+    pub(crate) fn carry(&mut self, who: usize, pause: Duration, config: Config) {
+        let now = self.now;
+        let snapshot = self.hosts[who].connection_mut().export(now);
+        let snapshot = snapshot.expect("it is established");
+        let mut slot = SegmentSlot::default();
+        let old = self.hosts[who].connection_mut();
+        assert!(!old.poll_transmit(now, &mut slot), "it goes without a word");
+        assert_eq!((old.state(), old.poll_timeout()), (State::Closed, None));
+        self.hosts[who].end = End::Listening;
+        self.hosts[who].due.clear();
+        loop {
+            self.queue.retain(|_, (to, _)| *to != who);
+            match self.next().filter(|&at| at <= now + pause) {
+                Some(at) => self.go(at),
+                None => break,
+            }
+        }
+        self.now = now + pause;
+        let host = &mut self.hosts[who];
+        host.config = Arc::new(config);
+        let c = Connection::import(snapshot, host.config.clone(), host.path, self.now);
+        host.end = End::Open(c.expect("what was exported is a connection"));
+        self.flush();
+    }
+
     pub(crate) fn count(&self, from: usize, flags: TcpFlags) -> usize {
         self.log
             .iter()

@@ -40,6 +40,7 @@ mod sack_receiver;
 mod sack_sender;
 mod sequence_arithmetic;
 mod sizes;
+mod snapshot;
 mod statistics;
 mod validation;
 mod windows;
