@@ -13,6 +13,7 @@ use crate::rate_limit::{AnswerLimit, AnswerRate};
 use crate::reassembly::Reassembly;
 use crate::route::{Route, RouteError};
 use crate::slots::Slots;
+use crate::snapshot::Departed;
 use crate::source_address::Privacy;
 use crate::syn_cookie::CookieSecret;
 use crate::tcp_table::TcpTable;
@@ -113,6 +114,7 @@ pub struct Stack {
     pub(crate) table: TcpTable,
     pub(crate) listeners: Listeners,
     pub(crate) orphans: Orphans,
+    pub(crate) departed: Departed,
     pub(crate) fast_open_keys: FastOpenKeys,
     pub(crate) fast_open_peers: FastOpenPeers,
     pub(crate) handshakes: Slots<Claim>,
@@ -160,6 +162,7 @@ impl Stack {
             table: TcpTable::new(&key(), config.max_time_wait),
             listeners: Listeners::new(&key()),
             orphans: Orphans::default(),
+            departed: Departed::default(),
             handshakes: Slots::new(),
             udp: UdpTable::new(&key(), Ports::new(key(), config.ports.clone()).ok()),
             udp_charged: 0,
@@ -366,6 +369,8 @@ impl Stack {
                 socket.connection.abort();
             }
             if let (Some(id), Some(path)) = (egress, path) {
+                // What it has to send is on the list of another interface now.
+                socket.dirty &= socket.iface == id;
                 socket.iface = id;
                 if socket.connection.path() != path {
                     socket.connection.set_path(path);

@@ -153,9 +153,7 @@ impl Stack {
             return false;
         };
         if socket.iface != id {
-            // The route has changed since it was put on the list.
-            socket.dirty = false;
-            self.mark_dirty(index);
+            // The route has changed since, and it is on the list of the other one.
             return false;
         }
         let fields = Fields {
