@@ -1,7 +1,7 @@
 //! The stack's errors as `std::io::Error`s of the kind an application expects.
 
 use handfast_stack::udp::UdpError;
-use handfast_stack::{BindError, ConnectError, ForeignError};
+use handfast_stack::{BindError, ConnectError, ForeignError, TcpImportError};
 use handfast_tcp::{ConnectionError, NetError, SendError};
 use std::io::{Error, ErrorKind};
 
@@ -36,6 +36,13 @@ pub(crate) fn from_connect(why: ConnectError) -> Error {
         _ => ErrorKind::Other,
     };
     Error::new(kind, why)
+}
+
+pub(crate) fn from_import(why: TcpImportError) -> Error {
+    match why {
+        TcpImportError::Place(why) => from_connect(why),
+        _ => Error::new(ErrorKind::InvalidInput, why),
+    }
 }
 
 pub(crate) fn from_bind(why: BindError) -> Error {

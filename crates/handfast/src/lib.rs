@@ -26,6 +26,7 @@ mod links;
 mod metrics;
 mod net;
 mod pending_syn;
+mod snapshot;
 mod socket;
 mod split;
 mod tcp_listener;
@@ -51,10 +52,11 @@ pub use udp_socket::UdpSocket;
 pub use handfast_base as base;
 pub use handfast_link as link;
 pub use handfast_stack as stack;
+pub use handfast_stack::TcpSnapshot;
 pub use handfast_tcp::congestion;
 pub use handfast_tcp::{
-    Buffer, Config, ConnectionError, Ecn, EcnMode, KeepAlive, QuickAck, Readiness, State, TcpInfo,
-    UserTimeoutOption,
+    Buffer, Config, ConnectionError, Ecn, EcnMode, EcnSnapshot, ExportError, ImportError,
+    KeepAlive, QuickAck, Readiness, Snapshot, State, TcpInfo, TimestampClock, UserTimeoutOption,
 };
 pub use handfast_trace as trace;
 pub use handfast_wire as wire;

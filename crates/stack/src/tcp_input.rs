@@ -223,6 +223,9 @@ impl Stack {
         addressee: Addressee,
         now: Instant,
     ) -> Result<(), Discard> {
+        if !self.segment.has(TcpFlags::SYN) && self.departed.contains(tuple, now) {
+            return Err(Discard::TcpNoConnection);
+        }
         let is_ours = addressee == Addressee::Us;
         let Some(listener) = self.listeners.find(tuple.local, is_ours) else {
             if !is_ours && !self.listeners.takes_foreign() {

@@ -1,7 +1,7 @@
 use super::first_of;
 use super::wait::{Patience, nonzero, wait, would_block};
 use crate::socket::{WRITE_LIMIT, copy_out};
-use crate::{ConnectionError, Interest, Net};
+use crate::{ConnectionError, Interest, Net, TcpSnapshot};
 use bytes::Bytes;
 use std::fmt;
 use std::future::poll_fn;
@@ -209,6 +209,25 @@ impl TcpStream {
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         self.0.patience.set_nonblocking(nonblocking);
         Ok(())
+    }
+
+    /// Takes the connection out of its stack as a value: as
+    /// [`TcpStream::export`](crate::TcpStream::export). Clones are closed by that, too.
+    ///
+    /// # Errors
+    /// `NotConnected` when the socket is gone; `InvalidInput` when the connection is not
+    /// ESTABLISHED.
+    pub fn export(&self) -> io::Result<TcpSnapshot> {
+        self.get_ref().export()
+    }
+
+    /// Puts a connection in that was exported elsewhere: as
+    /// [`TcpStream::import`](crate::TcpStream::import).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn import(net: &Net, snapshot: TcpSnapshot) -> io::Result<TcpStream> {
+        crate::TcpStream::import(net, snapshot).map(TcpStream::from)
     }
 
     /// The same connection for tasks, with all that `std` has no name for.

@@ -16,6 +16,7 @@ mod orphans;
 mod pending;
 mod ping;
 mod requirements;
+mod snapshot;
 mod syn_cookies;
 mod time_wait;
 mod trace;
