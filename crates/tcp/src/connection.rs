@@ -77,7 +77,8 @@ impl Active {
     #[cold]
     pub(crate) fn new(tcb: &Tcb, config: &Config) -> Active {
         // Text starts behind the SYN, which is no part of the buffer.
-        let start = if tcb.snd_nxt == tcb.iss && !tcb.state.is_synchronized() {
+        let begins = matches!(tcb.state, State::SynSent | State::SynReceived);
+        let start = if begins && tcb.snd_nxt == tcb.iss {
             tcb.iss + 1
         } else {
             tcb.snd_nxt
