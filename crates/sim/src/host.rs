@@ -125,12 +125,7 @@ impl Host {
     /// # Panics
     /// If the prefix is malformed or the stack refuses the route.
     pub fn add_route(&self, prefix: &str, gateway: Option<IpAddr>, iface: IfaceId) {
-        let route = Route {
-            prefix: parse(prefix),
-            gateway,
-            iface,
-            metric: 0,
-        };
+        let route = Route::new(parse(prefix), gateway, iface);
         let added = self
             .net()
             .with_stack(|stack, now| stack.add_route(route, now));

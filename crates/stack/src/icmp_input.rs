@@ -100,7 +100,7 @@ impl Stack {
                     return Err(Discard::IcmpQuote);
                 }
                 if let IcmpError::TooBig { mtu } = event.error {
-                    self.network.path_mtus.insert(quote.destination, mtu, now);
+                    self.network.path_mtus.told(quote.destination, mtu, now);
                 }
                 Ok(())
             }
@@ -124,15 +124,8 @@ impl Stack {
         let Some(socket) = self.table.connections.get_mut(index) else {
             return Err(Discard::IcmpQuote);
         };
-        let before = socket.connection.path().mtu;
         if !socket.connection.icmp_error(error, seq, now) {
             return Err(Discard::IcmpQuote);
-        }
-        if let IcmpError::TooBig { mtu } = error
-            && mtu < before
-        {
-            // The connection vouches for it: the quoted segment is one it has in flight.
-            self.network.path_mtus.insert(tuple.remote.ip(), mtu, now);
         }
         self.mark_dirty(index);
         self.settle(index, now);

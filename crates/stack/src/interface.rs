@@ -11,9 +11,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use handfast_wire::{Batch, Checksum, Discard, IpHeader, Packet};
 
 /// Least MTU with which IPv4 works (RFC 791, section 3.2).
-const MTU_MIN_V4: u32 = 68;
+pub(crate) const MTU_MIN_V4: u32 = 68;
 /// Least MTU with which IPv6 works (RFC 8200, section 5).
-const MTU_MIN_V6: u32 = 1280;
+pub(crate) const MTU_MIN_V6: u32 = 1280;
 /// Answers (resets, ICMP) that may wait for one interface.
 const ANSWERS: usize = 256;
 /// Largest packet that never leaves the stack.

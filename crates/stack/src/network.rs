@@ -2,7 +2,7 @@
 
 use crate::IfaceId;
 use crate::address::AddressClass;
-use crate::interface::Interfaces;
+use crate::interface::{Interfaces, MTU_MIN_V4, MTU_MIN_V6};
 use crate::path_mtu::PathMtus;
 use crate::route::RouteTable;
 use crate::source_address::{self, PolicyTable, Privacy};
@@ -72,10 +72,31 @@ impl Network {
     pub(crate) fn path(&self, id: IfaceId, remote: IpAddr, now: Instant) -> Path {
         let iface = self.interfaces.get(id);
         let (mtu, gso_max) = iface.map_or((0, 0), |i| (i.mtu, i.gso_max));
+        let mut routes = self.routes.matches(remote).filter(|r| r.iface == id);
+        let route = routes.next().filter(|_| id != IfaceId::LOOPBACK);
+        let (header, least) = match remote {
+            IpAddr::V4(_) => (20, MTU_MIN_V4),
+            IpAddr::V6(_) => (40, MTU_MIN_V6),
+        };
+        let own = route.and_then(|r| r.mtu).map(|own| own.max(least));
+        let (estimate, searching) = (self.path_mtus.get(remote, now)).unwrap_or((u32::MAX, false));
         Path {
-            mtu: self.path_mtus.get(remote, mtu, now),
-            ip_header: if remote.is_ipv4() { 20 } else { 40 },
+            estimate,
+            searching,
             gso_max,
+            advertised_mss: route.and_then(|r| r.advertised_mss).unwrap_or(0),
+            ..Path::new(own.map_or(mtu, |own| own.min(mtu)), header)
+        }
+    }
+
+    /// The largest datagram to `remote` that need not be cut. What a connection has assumed, to find
+    /// out more, is no limit to others.
+    pub(crate) fn datagram_mtu(&self, id: IfaceId, remote: IpAddr, now: Instant) -> u32 {
+        let path = self.path(id, remote, now);
+        if path.searching {
+            path.mtu
+        } else {
+            path.pmtu()
         }
     }
 
@@ -114,7 +135,7 @@ impl Network {
         Ok(Egress {
             iface,
             source,
-            mtu: self.path(iface, destination, now).mtu,
+            mtu: self.datagram_mtu(iface, destination, now),
             cast: if is_group {
                 Cast::Multicast
             } else if addresses.is_broadcast(destination) {

@@ -145,7 +145,7 @@ impl Stack {
         };
         let mut ip = IpHeader::new(socket.local, socket.remote.ip(), protocol);
         ip.hop_limit = socket.hop_limit;
-        let mtu = self.network.path(iface, socket.remote.ip(), now).mtu;
+        let mtu = self.network.datagram_mtu(iface, socket.remote.ip(), now);
         let max = mtu.saturating_sub((ip.header_len() + HEADER_LEN) as u32);
         if payload.len() > max {
             return Err(PingError::TooBig { max });

@@ -20,9 +20,28 @@ pub struct Route {
     pub iface: IfaceId,
     /// Of routes to equal prefixes the smallest is taken; of equal ones, the one added first.
     pub metric: u32,
+    /// Largest IP packet that this route takes, in octets; `None`: what its interface takes, which is
+    /// never exceeded. Never less than its family works with.
+    pub mtu: Option<u32>,
+    /// What our MSS option announces at most to those behind this route, in octets; `None`: what the
+    /// MTU says.
+    pub advertised_mss: Option<u16>,
 }
 
 impl Route {
+    /// A route to `prefix` by this gateway, or on the link itself, and this interface; metric 0, and
+    /// no limits of its own.
+    pub const fn new(prefix: AddressPrefix, gateway: Option<IpAddr>, iface: IfaceId) -> Route {
+        Route {
+            prefix,
+            gateway,
+            iface,
+            metric: 0,
+            mtu: None,
+            advertised_mss: None,
+        }
+    }
+
     /// The neighbour that a packet to `destination` is handed to.
     #[inline]
     pub fn next_hop(&self, destination: IpAddr) -> IpAddr {

@@ -31,7 +31,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 use handfast_base::Instant;
-use handfast_tcp::{Config, Readiness, Segment, SegmentSlot, isn};
+use handfast_tcp::{Config, Path, Readiness, Segment, SegmentSlot, isn};
 use handfast_wire::Batch;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -331,12 +331,7 @@ impl Stack {
     }
 
     fn add_network(&mut self, id: IfaceId, prefix: AddressPrefix) {
-        let route = Route {
-            prefix,
-            gateway: None,
-            iface: id,
-            metric: 0,
-        };
+        let route = Route::new(prefix, None, id);
         let addresses = self.network.interfaces.get(id).map(|i| &i.addresses);
         // A second address in one network finds the route there already.
         let _ = self.network.routes.add(route, addresses);
@@ -372,7 +367,14 @@ impl Stack {
                 // What it has to send is on the list of another interface now.
                 socket.dirty &= socket.iface == id;
                 socket.iface = id;
-                if socket.connection.path() != path {
+                // What is known of the path beyond the first link stands, if that is the same.
+                let known = socket.connection.path();
+                let same = Path {
+                    estimate: known.estimate,
+                    searching: known.searching,
+                    ..path
+                };
+                if same != known {
                     socket.connection.set_path(path);
                 }
             }

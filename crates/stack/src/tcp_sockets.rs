@@ -104,7 +104,7 @@ impl TcpSocket {
     /// Whether more is to be done than to wait for its deadline.
     #[inline]
     pub(crate) fn is_unsettled(&self) -> bool {
-        self.connection.state() != self.state || self.has_ended()
+        self.connection.state() != self.state || self.has_ended() || self.connection.has_path_news()
     }
 
     /// Sees to it that the wheel wakes it in time.
@@ -209,12 +209,19 @@ impl Stack {
         }
     }
 
-    /// The connection has changed its state, or had ended before.
+    /// The connection has changed its state, had ended before, or knows something new of its path.
     #[cold]
     pub(crate) fn conclude(&mut self, index: u32, now: Instant) {
-        let Some(socket) = self.table.connections.get(index) else {
+        let Some(socket) = self.table.connections.get_mut(index) else {
             return;
         };
+        if let Some(path) = socket.connection.take_path_news() {
+            let remote = socket.tuple.get().remote.ip();
+            self.network.path_mtus.learn(remote, &path, now);
+            if !socket.is_unsettled() {
+                return socket.schedule(index, &mut self.wheel);
+            }
+        }
         if socket.connection.state() != socket.state {
             self.state_changed(index, now);
         } else {

@@ -1,5 +1,6 @@
 use crate::Buffer;
 use crate::Ecn;
+use crate::MtuProbing;
 use crate::congestion::Congestion;
 use handfast_base::Duration;
 
@@ -47,6 +48,15 @@ pub struct Config {
     pub notsent_lowat: Option<u32>,
     /// Cap on the MSS we announce and send, in octets of text and options; `None`: the route's.
     pub mss: Option<u16>,
+    /// Whether larger segments are tried to find out what the path carries (RFC 4821). Default
+    /// [`MtuProbing::BlackHole`].
+    pub mtu_probing: MtuProbing,
+    /// The packet size, in octets, that is taken for safe where the path's is not known. Default
+    /// 1024 (RFC 4821, 7.2); 1280 at least with IPv6.
+    pub base_mtu: u16,
+    /// How long an estimate of the path MTU below the first link's stands before larger sizes are
+    /// tried. Default 10 minutes, never less than 5 (RFC 8201, 4); [`Duration::MAX`]: for ever.
+    pub mtu_lifetime: Duration,
     /// 2 MSL: how long TIME-WAIT lasts. Default 60 s.
     pub time_wait: Duration,
     /// How long a connection that the application has let go may stay in FIN-WAIT-2.
@@ -158,6 +168,9 @@ impl Default for Config {
             receive_buffer: AUTO,
             notsent_lowat: None,
             mss: None,
+            mtu_probing: MtuProbing::BlackHole,
+            base_mtu: 1024,
+            mtu_lifetime: Duration::from_secs(600),
             time_wait: Duration::from_secs(60),
             fin_wait_2: Duration::from_secs(60),
             timestamps: true,
@@ -176,20 +189,62 @@ impl Default for Config {
 /// What the connection must know of the way to its peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Path {
-    /// Largest IP packet, in octets.
+    /// Largest IP packet that the first link, or the route, takes, in octets.
     pub mtu: u32,
-    /// Octets of the IP header: 20 or 40.
-    pub ip_header: u8,
+    /// Largest IP packet that is believed to reach the peer whole, in octets. From
+    /// [`mtu`](Path::mtu) upwards: nothing less than that is known.
+    pub estimate: u32,
     /// Largest super-segment the link takes, in octets of IP packet; 0: none.
     pub gso_max: u32,
+    /// What our MSS option announces at most, in octets; 0: what [`mtu`](Path::mtu) says.
+    pub advertised_mss: u16,
+    /// Octets of the IP header: 20 or 40.
+    pub ip_header: u8,
+    /// The estimate is no router's word, nor the end of a search: larger sizes are to be tried.
+    pub searching: bool,
 }
 
 impl Path {
-    /// Octets of TCP header options and text that one packet can carry: MMS_S - 20
-    /// (RFC 9293, 3.7.1), and what our MSS option announces.
+    /// A path of which only the first link's MTU is known, in octets, as is the length of the IP
+    /// header, 20 or 40; without super-segments.
+    pub const fn new(mtu: u32, ip_header: u8) -> Path {
+        Path {
+            mtu,
+            estimate: u32::MAX,
+            gso_max: 0,
+            advertised_mss: 0,
+            ip_header,
+            searching: false,
+        }
+    }
+
+    /// The effective path MTU (eff_pmtu of RFC 4821): the largest IP packet to send, in octets.
+    #[inline]
+    pub fn pmtu(&self) -> u32 {
+        self.mtu.min(self.estimate)
+    }
+
+    /// Octets of TCP header options and text that one packet to the peer can carry
+    /// (RFC 9293, 3.7.1).
     #[inline]
     pub(crate) fn mss(&self) -> u16 {
-        let mss = self.mtu.saturating_sub(u32::from(self.ip_header) + 20);
+        self.capacity(self.pmtu())
+    }
+
+    /// What our MSS option announces, if the user caps it so: MMS_R - 20 (RFC 9293, 3.7.1, MUST-67).
+    /// What we can receive has nothing to do with what reaches the peer (RFC 8201, 5.4).
+    #[inline]
+    pub(crate) fn announced_mss(&self, cap: Option<u16>) -> u16 {
+        let route = match self.advertised_mss {
+            0 => u16::MAX,
+            mss => mss,
+        };
+        let mss = self.capacity(self.mtu).min(route);
+        mss.min(cap.unwrap_or(u16::MAX)).max(1)
+    }
+
+    fn capacity(&self, mtu: u32) -> u16 {
+        let mss = mtu.saturating_sub(u32::from(self.ip_header) + 20);
         mss.clamp(1, 0xffff) as u16
     }
 

@@ -3,14 +3,15 @@ use crate::buffer::{assembler::Assembler, receive::ReceiveBuffer, send::SendBuff
 use crate::congestion::pacing::Pacer;
 use crate::congestion::{CongestionControl, CongestionWindow, LossEvent};
 use crate::fast_open::FastOpen;
-use crate::recovery::{self, Recovery, scoreboard::Scoreboard};
+use crate::recovery::{Recovery, scoreboard::Scoreboard};
 use crate::statistics::{self, Counters};
 use crate::tcb::{Flags, Tcb};
 use crate::timer::{Timer, Timers};
 use crate::window::autotune::{self, Autotune};
 use crate::{
     Config, ConnectionError, Disposition, IcmpError, NetError, Path, Readiness, Segment,
-    SegmentSlot, State, ecn, fast_path, keep_alive, mss, output, segment_arrives, timeouts, window,
+    SegmentSlot, State, ecn, fast_path, keep_alive, mss, output, path_mtu, segment_arrives,
+    timeouts, window,
 };
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -50,6 +51,8 @@ pub struct Connection {
     pub(crate) counters: Box<Counters>,
     /// What ECN remembers, once there is something.
     pub(crate) ecn: Option<Box<ecn::Record>>,
+    /// What is known of the path's MTU, if that may be less than the first link's.
+    pub(crate) discovery: Option<Box<path_mtu::Discovery>>,
 }
 
 /// What a connection owns only while data moves; an idle one gives it back.
@@ -141,6 +144,7 @@ impl Connection {
                 peer_user_timeout: 0,
                 peer_mss: default_mss,
                 snd_mss: default_mss,
+                acked_mss: 0,
                 rcv_mss: 0,
                 snd_scale: 0,
                 rcv_scale,
@@ -163,7 +167,9 @@ impl Connection {
             stuck_since: now,
             counters: Box::default(),
             ecn: None,
+            discovery: None,
         };
+        path_mtu::begin(&mut c);
         mss::update(&mut c);
         c
     }
@@ -196,7 +202,7 @@ impl Connection {
 
     /// An ICMP error quotes a segment of ours that began at `quoted` (RFC 9293, 3.9.2.2;
     /// RFC 5927). False when nothing at that sequence number is in flight: then it is ignored.
-    pub fn icmp_error(&mut self, error: IcmpError, quoted: SeqNumber, _now: Instant) -> bool {
+    pub fn icmp_error(&mut self, error: IcmpError, quoted: SeqNumber, now: Instant) -> bool {
         let t = &self.tcb;
         if t.state == State::Closed || !quoted.within(t.snd_una, t.snd_nxt.offset_from(t.snd_una)) {
             return false;
@@ -216,26 +222,16 @@ impl Connection {
                     ConnectionError::Unreachable(why)
                 });
             }
-            IcmpError::TooBig { mtu } => {
-                let least = self.path.least_mtu();
-                // IPv6 has no path below its least MTU (RFC 8201, 4); IPv4 is kept from absurdity.
-                let believed = mtu >= least || self.path.ip_header == 20;
-                let mtu = mtu.max(least);
-                if believed && mtu < self.path.mtu {
-                    self.set_path(Path { mtu, ..self.path });
-                    if !matches!(self.tcb.state, State::SynSent | State::SynReceived) {
-                        recovery::new_reno::too_big(self);
-                    }
-                }
-            }
+            IcmpError::TooBig { mtu } => path_mtu::too_big::arrived(self, mtu, quoted, now),
         }
         self.check_invariants();
         true
     }
 
-    /// The route to the peer has changed, or its MTU.
+    /// The route to the peer has changed, or its MTU: what is known of the path's begins anew.
     pub fn set_path(&mut self, path: Path) {
         self.path = path;
+        path_mtu::begin(self);
         mss::update(self);
     }
 

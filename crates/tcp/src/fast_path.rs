@@ -11,7 +11,9 @@ use crate::recovery::Phase;
 use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::window::{autotune, receive::rcv_wnd};
-use crate::{Connection, Readiness, Segment, SegmentSlot, State, ack, ecn, hooks, output, window};
+use crate::{
+    Connection, Readiness, Segment, SegmentSlot, State, ack, ecn, hooks, output, path_mtu, window,
+};
 use handfast_base::Instant;
 use handfast_wire::SendReason;
 use handfast_wire::tcp::TcpFlags;
@@ -60,6 +62,7 @@ pub(crate) fn poll_transmit(c: &mut Connection, now: Instant, out: &mut SegmentS
         .union(Flags::USER_TIMEOUT_DUE)
         .union(Flags::ANSWERS);
     let in_flight = c.flight_size();
+    let is_quiet = path_mtu::is_quiet(c, now);
     let t = &mut c.tcb;
     let Some(active) = c.active.as_deref_mut() else {
         return false;
@@ -86,6 +89,7 @@ pub(crate) fn poll_transmit(c: &mut Connection, now: Instant, out: &mut SegmentS
         && c.path.gso_max < 2 * mss
         && c.timers.is_armed(Timer::Retransmission)
         && !t.ecn.contains(ecn::Bits::HELD)
+        && is_quiet
         && c.config.fast_path;
     if !is_usual {
         return false;

@@ -9,7 +9,9 @@ use crate::rtt::RttEstimator;
 use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::window::{self, persist};
-use crate::{Connection, Readiness, Segment, State, ecn, fast_open, timestamps, user_timeout};
+use crate::{
+    Connection, Readiness, Segment, State, ecn, fast_open, path_mtu, timestamps, user_timeout,
+};
 use handfast_base::Instant;
 
 /// The handshake is complete, and SND.WND is known.
@@ -60,6 +62,7 @@ pub(crate) fn acknowledged(c: &mut Connection, seg: &Segment, now: Instant) {
         acked
     };
     c.counters.octets_acked += u64::from(acked.octets);
+    path_mtu::acknowledged(c, ack, acked.largest, now);
     c.stuck_since = now;
     if c.tcb.flags.contains(Flags::SEND_URGENT) && ack.at_or_after(c.tcb.snd_up) {
         c.tcb.flags -= Flags::SEND_URGENT;

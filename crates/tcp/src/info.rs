@@ -19,6 +19,10 @@ pub struct TcpInfo {
     pub announced_mss: u16,
     /// Largest IP packet on the path, in octets, as far as is known.
     pub path_mtu: u32,
+    /// Whether larger packets are to be tried (RFC 4821).
+    pub mtu_searching: bool,
+    /// Segments sent to find out whether larger ones fit, and of them those that did not arrive.
+    pub mtu_probes: (u32, u32),
     /// Whether timestamps are in use (RFC 7323).
     pub timestamps: bool,
     /// Whether selective acknowledgments are in use (RFC 2018).
@@ -138,7 +142,12 @@ impl TcpInfo {
             snd_mss: t.snd_mss,
             rcv_mss: t.rcv_mss,
             announced_mss: mss::announced(c),
-            path_mtu: c.path.mtu,
+            path_mtu: c.path.pmtu(),
+            mtu_searching: c.path.searching,
+            mtu_probes: c
+                .discovery
+                .as_deref()
+                .map_or((0, 0), |d| (d.probes, d.probes_lost)),
             timestamps: t.flags.contains(Flags::TIMESTAMPS),
             sack: t.flags.contains(Flags::SACK),
             window_scale: t

@@ -34,6 +34,8 @@
 //! | RFC 3522, 3708, 4015, 5682 | `recovery/undo` |
 //! | RFC 6582, 3042 | `recovery/{new_reno, limited_transmit}` |
 //! | RFC 7413 | `fast_open` |
+//! | RFC 1191, 8201, 5927 | `path_mtu/too_big` |
+//! | RFC 4821, 8899 | `path_mtu/{search, probe, black_hole}` |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -59,6 +61,7 @@ mod keep_alive;
 mod mss;
 mod nagle;
 mod output;
+mod path_mtu;
 mod paws;
 mod readiness;
 mod recovery;
@@ -89,6 +92,7 @@ pub use ecn::{Ecn, EcnMode, EcnSnapshot};
 pub use error::{CloseError, ConnectionError, IcmpError, NetError, SendError};
 pub use fast_open::FastOpenOutcome;
 pub use info::TcpInfo;
+pub use path_mtu::MtuProbing;
 pub use readiness::Readiness;
 pub use segment::{Disposition, Segment, SegmentSlot};
 pub use segment_arrives::closed::closed;

@@ -11,14 +11,19 @@ pub(crate) const TIMESTAMPS_LEN: u16 = 12;
 /// What our MSS option announces (RFC 9293, 3.7.1, MUST-67): MMS_R - 20, independent of options.
 #[inline]
 pub(crate) fn announced(c: &Connection) -> u16 {
-    c.path.mss().min(c.config.mss.unwrap_or(u16::MAX)).max(1)
+    c.path.announced_mss(c.config.mss)
+}
+
+/// Octets of options and text that the peer and the user take, whatever the path does.
+pub(crate) fn limit(c: &Connection) -> u32 {
+    let user = c.config.mss.unwrap_or(u16::MAX);
+    u32::from(c.tcb.peer_mss.max(FLOOR).min(user))
 }
 
 /// Computes the effective send MSS anew (MUST-16): the smaller of what the peer takes and what
 /// the path takes, less the options that ride on every segment.
 pub(crate) fn update(c: &mut Connection) {
-    let path = c.path.mss().min(c.config.mss.unwrap_or(u16::MAX));
-    let mut mss = c.tcb.peer_mss.max(FLOOR).min(path);
+    let mut mss = limit(c).min(u32::from(c.path.mss())) as u16;
     if c.tcb.flags.contains(Flags::TIMESTAMPS) {
         mss = mss.saturating_sub(TIMESTAMPS_LEN);
     }

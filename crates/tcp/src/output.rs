@@ -4,6 +4,7 @@
 //! window, the checks have said what is owed.
 
 use crate::fast_open;
+use crate::path_mtu::{self, Turn};
 use crate::recovery::{Phase, limited_transmit, undo::Frto};
 use crate::tcb::Flags;
 use crate::timer::Timer;
@@ -239,7 +240,14 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     c.tcb
         .flags
         .set(Flags::CWND_LIMITED, room < unsent.min(usable));
-    if unsent > 0 {
+    let turn = path_mtu::turn(c, unsent, usable, room, now);
+    if turn == Turn::Wait {
+        return false;
+    }
+    let mss = u32::from(c.tcb.snd_mss);
+    if let Turn::Probe(octets) = turn {
+        len = octets;
+    } else if unsent > 0 {
         if len < mss && len < unsent {
             // Cut by a window. By the congestion window: wait, an ACK will come. By the peer's:
             // silly-window avoidance.
@@ -271,11 +279,15 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     let recovery = c.active.as_deref().map(|a| &a.recovery);
     let reason = match recovery {
         Some(r) if r.phase == Phase::Open && r.duplicate_acks > 0 => SendReason::LimitedTransmit,
+        _ if turn != Turn::Usual => SendReason::MtuProbe,
         _ if len == 0 => SendReason::Fin,
         _ => SendReason::Data,
     };
     let snd_nxt = c.tcb.snd_nxt;
     send_new(c, now, out, snd_nxt + len, fin, reason);
+    if reason == SendReason::MtuProbe {
+        path_mtu::probe::sent(c, snd_nxt, snd_nxt + len);
+    }
     true
 }
 
@@ -324,7 +336,7 @@ fn send_new(
     c.tcb.snd_nxt = end;
     let mss = u32::from(c.tcb.snd_mss);
     let len = end.offset_from(start);
-    if len != mss && !len.is_multiple_of(mss) {
+    if len != mss && !len.is_multiple_of(mss) && reason != SendReason::MtuProbe {
         c.parts().1.snd_sml = end;
     }
     c.tcb.last_sent = now.as_millis() as u32;
@@ -351,7 +363,7 @@ fn write_data(
     let (tcb, active) = c.parts();
     active.pacer.sent(len, now);
     active.send.slice(start, len, &mut out.payload);
-    if out.payload.len() > mss {
+    if out.payload.len() > mss && reason != SendReason::MtuProbe {
         out.gso_size = tcb.snd_mss;
     }
     if fin {

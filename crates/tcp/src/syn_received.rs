@@ -131,7 +131,7 @@ impl SynReceived {
         let h = &mut out.header;
         h.ack = self.irs + 1;
         h.window = self.window;
-        h.options.mss = Some(path.mss().min(config.mss.unwrap_or(u16::MAX)).max(1));
+        h.options.mss = Some(path.announced_mss(config.mss));
         if self.peer_scale.is_some() {
             h.options.window_scale = Some(window::scale::shift_for(config.receive_buffer.most()));
         }

@@ -68,6 +68,8 @@ pub(crate) struct Tcb {
     pub(crate) peer_mss: u16,
     /// Octets of text in a full segment we send: the effective send MSS.
     pub(crate) snd_mss: u16,
+    /// Octets of text in the largest segment that is known to have reached the peer on this path.
+    pub(crate) acked_mss: u16,
     /// Largest segment that has arrived, the judge of "full-sized".
     pub(crate) rcv_mss: u16,
     pub(crate) snd_scale: u8,

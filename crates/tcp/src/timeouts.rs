@@ -6,7 +6,7 @@ use crate::timer::Timer;
 use crate::window::persist;
 use crate::{
     Connection, ConnectionError, NetError, Readiness, State, cork, ecn, hooks, keep_alive,
-    recovery, user_timeout, window,
+    path_mtu, recovery, user_timeout, window,
 };
 use handfast_base::Instant;
 
@@ -67,7 +67,9 @@ fn retransmission(c: &mut Connection, now: Instant) {
         // What is in flight is a probe: its silence says nothing about the network.
         recovery::new_reno::retransmit_first(c);
     } else {
-        recovery::new_reno::timed_out(c, now);
+        if !path_mtu::timed_out(c, now) {
+            recovery::new_reno::timed_out(c, now);
+        }
         c.counters.timeouts = c.counters.timeouts.wrapping_add(1);
     }
     c.tcb.rto.back_off();

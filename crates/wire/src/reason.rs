@@ -41,6 +41,8 @@ pub enum SendReason {
     RackLoss,
     /// Probe for a lost tail: new data, or the last segment again (RFC 8985, 7).
     LossProbe,
+    /// New data in a segment larger than is known to fit the path (RFC 4821, 7).
+    MtuProbe,
     /// New data let out by one of the first two duplicate acknowledgments (RFC 3042).
     LimitedTransmit,
     /// Reset: nobody is there (RFC 9293, 3.5.2).
@@ -92,6 +94,7 @@ impl fmt::Display for SendReason {
             SendReason::PartialAck => "partial ack",
             SendReason::RackLoss => "RACK",
             SendReason::LossProbe => "tail loss probe",
+            SendReason::MtuProbe => "path MTU probe",
             SendReason::LimitedTransmit => "limited transmit",
             SendReason::ResetClosed => "nobody here",
             SendReason::ResetRefused => "refused",

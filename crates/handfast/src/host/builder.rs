@@ -146,12 +146,11 @@ impl HostBuilder {
                 IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             };
             let prefix = AddressPrefix::new(all, 0).map_err(InterfaceError::Address);
-            let route = Route {
-                prefix: prefix.map_err(HostError::Interface)?,
-                gateway: (!gateway.is_unspecified()).then_some(gateway),
-                iface: first.unwrap_or(IfaceId::LOOPBACK),
-                metric: 0,
-            };
+            let route = Route::new(
+                prefix.map_err(HostError::Interface)?,
+                (!gateway.is_unspecified()).then_some(gateway),
+                first.unwrap_or(IfaceId::LOOPBACK),
+            );
             engine
                 .with_stack(|stack, now| stack.add_route(route, now))
                 .map_err(|e| HostError::Gateway(gateway, e))?;

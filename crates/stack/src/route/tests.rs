@@ -10,10 +10,8 @@ fn ip(text: &str) -> IpAddr {
 
 fn route(prefix: &str, gateway: Option<&str>, iface: IfaceId, metric: u32) -> Route {
     Route {
-        prefix: prefix.parse().unwrap(),
-        gateway: gateway.map(ip),
-        iface,
         metric,
+        ..Route::new(prefix.parse().unwrap(), gateway.map(ip), iface)
     }
 }
 
@@ -166,10 +164,12 @@ fn any_route() -> impl Strategy<Value = Route> {
     let v4 = (0u32..8, 0u8..=32).prop_map(|(b, l)| (IpAddr::V4((b << 29).into()), l));
     let v6 = (0u128..8, 0u8..=128).prop_map(|(b, l)| (IpAddr::V6((b << 125).into()), l));
     (prop_oneof![v4, v6], 0u32..3, 0u32..3).prop_map(|((address, len), iface, metric)| Route {
-        prefix: AddressPrefix::new(address, len).unwrap(),
-        gateway: None,
-        iface: IfaceId(iface),
         metric,
+        ..Route::new(
+            AddressPrefix::new(address, len).unwrap(),
+            None,
+            IfaceId(iface),
+        )
     })
 }
 

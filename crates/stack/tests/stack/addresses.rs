@@ -42,11 +42,8 @@ fn what_makes_no_sense_is_refused_when_it_is_set() {
         stack.set_mtu(IfaceId(99), 1500, now),
         Err(InterfaceError::Unknown)
     );
-    let route = |iface, gateway: &str| Route {
-        prefix: prefix("0.0.0.0/0"),
-        gateway: Some(gateway.parse().unwrap()),
-        iface,
-        metric: 0,
+    let route = |iface, gateway: &str| {
+        Route::new(prefix("0.0.0.0/0"), Some(gateway.parse().unwrap()), iface)
     };
     let unknown = stack.add_route(route(IfaceId(7), "192.0.2.254"), now);
     assert_eq!(unknown, Err(RouteError::UnknownInterface));

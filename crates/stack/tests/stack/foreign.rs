@@ -17,12 +17,7 @@ fn world(family: Family) -> (Pair, SocketAddr) {
         Family::V4 => ("0.0.0.0/0", "203.0.113.5:53"),
         Family::V6 => ("::/0", "[2001:db8:5::5]:53"),
     };
-    let route = Route {
-        prefix: all.parse().unwrap(),
-        gateway: None,
-        iface: net.a.iface,
-        metric: 0,
-    };
+    let route = Route::new(all.parse().unwrap(), None, net.a.iface);
     net.a.stack.add_route(route, net.now).unwrap();
     (net, remote.parse().unwrap())
 }
@@ -189,15 +184,14 @@ fn several_of_one_size_stay_one_packet_both_ways() {
                 end.stack.remove_interface(end.iface, net.now);
                 end.iface = end.stack.add_interface(config).unwrap();
             }
-            let route = Route {
-                prefix: match family {
+            let route = Route::new(
+                match family {
                     Family::V4 => "0.0.0.0/0".parse().unwrap(),
                     Family::V6 => "::/0".parse().unwrap(),
                 },
-                gateway: None,
-                iface: net.a.iface,
-                metric: 0,
-            };
+                None,
+                net.a.iface,
+            );
             net.a.stack.add_route(route, net.now).unwrap();
             let foreign = net.b.stack.foreign_open(1 << 20).unwrap();
             let options = UdpOptions::default();

@@ -337,12 +337,7 @@ fn route_all(net: &mut Pair) -> [SocketAddr; 2] {
         Family::V4 => ("0.0.0.0/0", "203.0.113.5:8080", "198.51.100.9:443"),
         Family::V6 => ("::/0", "[2001:db8:5::5]:8080", "[2001:db8:9::9]:443"),
     };
-    let route = Route {
-        prefix: all.parse().unwrap(),
-        gateway: None,
-        iface: net.a.iface,
-        metric: 0,
-    };
+    let route = Route::new(all.parse().unwrap(), None, net.a.iface);
     net.a.stack.add_route(route, net.now).unwrap();
     [one.parse().unwrap(), two.parse().unwrap()]
 }

@@ -38,12 +38,7 @@ fn default_routes(net: &mut Pair) {
         Family::V4 => "0.0.0.0/0",
         Family::V6 => "::/0",
     };
-    let route = handfast_stack::Route {
-        prefix: prefix.parse().unwrap(),
-        gateway: None,
-        iface: net.b.iface,
-        metric: 0,
-    };
+    let route = handfast_stack::Route::new(prefix.parse().unwrap(), None, net.b.iface);
     net.b.stack.add_route(route, net.now).unwrap();
 }
 

@@ -115,7 +115,7 @@ fn handshake_encoding(field: Ecn) -> u32 {
 
 /// Whether a packet takes a TCP header of any length.
 pub(super) fn has_room(path: Path) -> bool {
-    path.mtu >= u32::from(path.ip_header) + 60
+    path.pmtu() >= u32::from(path.ip_header) + 60
 }
 
 /// The SYN,ACK of two ends with accurate feedback (table 2), and the initial counters.

@@ -2,9 +2,9 @@
 //! (RFC 5681, 3.2; RFC 6582).
 
 use super::{Phase, sack};
-use crate::Connection;
 use crate::congestion::{LossEvent, LossKind};
 use crate::tcb::Flags;
+use crate::{Connection, path_mtu};
 use handfast_base::Instant;
 use handfast_wire::SeqNumber;
 
@@ -32,7 +32,10 @@ pub(crate) fn duplicate_ack(c: &mut Connection, now: Instant) {
         && r.duplicate_acks >= THRESHOLD
         // RFC 6582, 3.2 (2): only when all that was in flight at the last loss is acknowledged.
         && tcb.snd_una.after(r.recover)
+        && !path_mtu::probe::was_first_lost(c, now)
     {
+        let (tcb, active) = c.parts();
+        let r = &mut active.recovery;
         r.phase = Phase::Fast;
         r.recover = tcb.snd_nxt;
         let loss = LossEvent {

@@ -6,7 +6,7 @@ use super::undo::{self, Frto};
 use super::{Phase, clock, prr::Prr, tlp};
 use crate::congestion::{LossEvent, LossKind};
 use crate::tcb::Flags;
-use crate::{Connection, Segment, timestamps};
+use crate::{Connection, Segment, path_mtu, timestamps};
 use handfast_base::Instant;
 use handfast_wire::SeqNumber;
 use handfast_wire::tcp::SackBlock;
@@ -155,8 +155,9 @@ fn detect(c: &mut Connection, now: Instant) -> u32 {
 /// leave in it.
 fn proceed(c: &mut Connection, delivered: u32, safe: bool, lost: u32, now: Instant) {
     let in_flight = c.flight_size();
-    let (_, active) = c.parts();
-    if active.recovery.phase == Phase::Open && lost > 0 {
+    let is_probe = lost > 0 && path_mtu::probe::was_lost(c, now);
+    if c.parts().1.recovery.phase == Phase::Open && lost > 0 && !is_probe {
+        let (_, active) = c.parts();
         let before = in_flight - active.board.sacked() + delivered;
         reduce(c, now);
         let (tcb, active) = c.parts();

@@ -1,4 +1,5 @@
 use alloc::collections::VecDeque;
+use core::ops::Range;
 use handfast_base::{Duration, Instant};
 use handfast_wire::SeqNumber;
 
@@ -80,6 +81,8 @@ pub(crate) struct Acked {
     pub(crate) sent_at: Option<Instant>,
     /// When the last of it that was retransmitted had left.
     pub(crate) resent_at: Option<Instant>,
+    /// Octets in the largest record of it that was sent once.
+    pub(crate) largest: u32,
     /// Octets a second at which the newest of it was delivered, unless the application, and not
     /// the network, set the pace.
     pub(crate) delivery_rate: Option<u64>,
@@ -181,6 +184,8 @@ impl Scoreboard {
                 acked.sent_at = Some(first.sent_at);
                 if first.retransmissions > 0 {
                     acked.resent_at = acked.resent_at.max(Some(first.sent_at));
+                } else {
+                    acked.largest = acked.largest.max(octets);
                 }
                 self.first_sent_at = first.sent_at;
                 newest = Some((
@@ -409,6 +414,53 @@ impl Scoreboard {
             self.lost += record.len();
             self.first_lost = self.first_lost.min(last);
         }
+    }
+
+    /// The transmission that carried the octet at `seq`.
+    pub(crate) fn at(&self, seq: SeqNumber) -> Option<&Record> {
+        let i = self.records.partition_point(|r| r.end.at_or_before(seq));
+        self.records.get(i).filter(|r| r.start.at_or_before(seq))
+    }
+
+    /// The records of which something lies in `start..end`.
+    fn within(&self, start: SeqNumber, end: SeqNumber) -> Range<usize> {
+        let first = self.records.partition_point(|r| r.end.at_or_before(start));
+        first..self.records.partition_point(|r| r.start.before(end))
+    }
+
+    /// How many octets of the records in `start..end` are believed lost.
+    pub(crate) fn lost_within(&self, start: SeqNumber, end: SeqNumber) -> u32 {
+        let lost = self.records.range(self.within(start, end));
+        lost.filter(|r| r.lost).map(Record::len).sum()
+    }
+
+    /// Marks the records in `start..end` lost, but for what was reported.
+    pub(crate) fn mark_lost_within(&mut self, start: SeqNumber, end: SeqNumber) {
+        for i in self.within(start, end) {
+            let record = &mut self.records[i];
+            if !record.lost && record.sacked == 0 {
+                record.lost = true;
+                self.lost += record.len();
+                self.first_lost = self.first_lost.min(i);
+            }
+        }
+    }
+
+    /// Makes a record of each segment, of `mss` octets as they left: later ones will be larger.
+    pub(crate) fn split_all(&mut self, mss: u32) {
+        let whole = core::mem::take(&mut self.records);
+        for mut record in whole {
+            while record.sacked == 0 && record.len() > mss {
+                let end = record.start + mss;
+                self.records.push_back(Record {
+                    end,
+                    ..record.clone()
+                });
+                record.start = end;
+            }
+            self.records.push_back(record);
+        }
+        self.first_lost = 0;
     }
 
     /// Nothing is lost after all.

@@ -2,7 +2,7 @@
 //! to a base of each direction, so that they read like the examples of RFC 9293.
 
 use crate::congestion::Congestion;
-use crate::{Config, Connection, Disposition, Path, Segment, SegmentSlot, State};
+use crate::{Config, Connection, Disposition, MtuProbing, Path, Segment, SegmentSlot, State};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -12,11 +12,7 @@ use handfast_base::{Duration, Instant};
 use handfast_wire::tcp::{AccurateEcn, SackBlock, TcpFlags, TcpHeader, Timestamps};
 use handfast_wire::{Ecn, Payload, SendReason, SeqNumber};
 
-pub(crate) const PATH: Path = Path {
-    mtu: 1500,
-    ip_header: 20,
-    gso_max: 0,
-};
+pub(crate) const PATH: Path = Path::new(1500, 20);
 pub(crate) const ISS: SeqNumber = SeqNumber(1_000);
 pub(crate) const IRS: SeqNumber = SeqNumber(5_000);
 /// What `ts=0` stands for.
@@ -48,7 +44,8 @@ pub(crate) struct Bench {
     told: usize,
 }
 
-/// Short delays off, so that every answer shows at once; Reno, whose windows are round numbers.
+/// Short delays off, so that every answer shows at once; Reno, whose windows are round numbers; and
+/// segments that keep their size.
 pub(crate) fn prompt() -> Config {
     Config {
         delayed_ack: Duration::ZERO,
@@ -56,6 +53,7 @@ pub(crate) fn prompt() -> Config {
         window_scaling: false,
         nodelay: true,
         congestion: Congestion::RENO,
+        mtu_probing: MtuProbing::Off,
         send_buffer: (4 << 20).into(),
         receive_buffer: (4 << 20).into(),
         ..Config::default()

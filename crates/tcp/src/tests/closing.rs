@@ -114,9 +114,9 @@ fn a_fin_goes_out_again_at_the_same_number_after_a_closure_an_rto_or_a_split() {
         "FIN,PSH,ACK seq=2300 ack=0 len=200",
         "{last:?}"
     );
-    // The path narrows: the text splits, the FIN stays where it was.
+    // The path narrows, and the timer confirms it: the text splits, the FIN stays where it was.
     b.c.icmp_error(crate::IcmpError::TooBig { mtu: 140 }, b.ours + 2_300, b.now);
-    b.drain();
+    b.advance(10 * SECOND);
     b.arrive("ACK ack=2400");
     b.advance(10 * SECOND);
     assert!(

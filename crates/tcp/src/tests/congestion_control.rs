@@ -22,22 +22,22 @@ fn cwnd_and_ssthresh_use_the_size_of_segments_really_sent() {
 
 #[test]
 fn they_are_converted_when_the_size_changes() {
-    let mut b = Bench::established(prompt(), "mss=1000");
+    let mut b = Bench::established(prompt(), "mss=1200");
     b.c.tcb.cwnd = 20_000;
     b.c.tcb.ssthresh = 10_000;
-    b.send(5_000);
+    b.send(6_000);
     b.sent();
-    assert!(b.c.icmp_error(IcmpError::TooBig { mtu: 540 }, ISS + 1, b.now));
+    assert!(b.c.icmp_error(IcmpError::TooBig { mtu: 640 }, ISS + 1, b.now));
     let info = b.c.info(b.now);
     assert_eq!(
         (info.snd_mss, info.cwnd, info.ssthresh),
-        (500, 10_000, 5_000)
+        (600, 10_000, 5_000)
     );
     // All of it is gone, and goes out again in the new size.
     b.drain();
     let sent = b.sent();
     assert_eq!(sent.len(), 10);
-    assert_eq!(sent[0], "ACK seq=0 ack=0 len=500");
+    assert_eq!(sent[0], "ACK seq=0 ack=0 len=600");
     assert_eq!(b.c.info(b.now).ssthresh, 5_000, "no congestion");
     b.c.set_path(PATH);
     assert_eq!(b.c.info(b.now).cwnd, 20_000);

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use handfast_base::{Duration, Instant, Rng};
 use handfast_wire::tcp::{TcpFlags, TcpHeader};
-use handfast_wire::{Ecn, Payload, SeqNumber};
+use handfast_wire::{Ecn, Payload, SendReason, SeqNumber};
 
 pub(crate) use super::bench::PATH;
 
@@ -206,7 +206,10 @@ impl Host {
             assert!(size <= self.path.mtu, "{size} octets");
             return;
         };
-        let mtu = c.path().mtu;
+        let mtu = match out.reason {
+            SendReason::MtuProbe => c.path().mtu,
+            _ => c.path().pmtu(),
+        };
         assert!(size <= mtu, "{size} octets, and the MTU is {mtu}");
         let options = h.header_len() as u32 - 20;
         let most = u32::from(c.tcb.peer_mss.max(64));

@@ -154,11 +154,7 @@ fn urgent_data_may_be_of_any_length() {
 #[test]
 fn every_syn_names_an_mss() {
     for (mtu, ip_header, mss) in [(1_500, 20, 1_460), (576, 20, 536), (1_280, 40, 1_220)] {
-        let path = Path {
-            mtu,
-            ip_header,
-            gso_max: 0,
-        };
+        let path = Path::new(mtu, ip_header);
         let mut b = Bench::on(prompt(), path, ISS);
         b.drain();
         assert_eq!(b.last().header.options.mss, Some(mss));

@@ -3,7 +3,9 @@
 //! same seed gives the same log.
 
 use super::harness::*;
-use crate::{Buffer, Config, Connection, ConnectionError, Ecn, KeepAlive, Path, Readiness, State};
+use crate::{
+    Buffer, Config, Connection, ConnectionError, Ecn, KeepAlive, MtuProbing, Path, Readiness, State,
+};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -84,6 +86,16 @@ fn config(rng: &mut Rng) -> Config {
         ),
         timestamps: rng.chance(0.6),
         window_scaling: rng.chance(0.7),
+        mtu_probing: pick(
+            rng,
+            &[
+                MtuProbing::Off,
+                MtuProbing::BlackHole,
+                MtuProbing::BlackHole,
+                MtuProbing::Always,
+            ],
+        ),
+        base_mtu: pick(rng, &[0, 576, 1024, 1024, u16::MAX]),
         initial_window: pick(rng, &[1, 2, 10, 10]),
         ecn: pick(
             rng,
@@ -117,9 +129,10 @@ impl Swarm {
         let host = |rng: &mut Rng, active: bool| {
             let config = Arc::new(config(rng));
             let path = Path {
-                mtu,
-                ip_header: 20,
                 gso_max: pick(rng, &[0, 0, 3000, 65_535, 256 * 1024]),
+                estimate: pick(rng, &[u32::MAX, u32::MAX, u32::MAX, 68, 600, 1400]),
+                searching: rng.chance(0.5),
+                ..Path::new(mtu, 20)
             };
             let iss = SeqNumber(pick(
                 rng,
