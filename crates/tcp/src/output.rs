@@ -185,7 +185,10 @@ fn retransmission(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bo
         Phase::Open if tcb.snd_wnd == 0 => SendReason::WindowProbe,
         Phase::Open => SendReason::FastRetransmit,
     };
-    tcb.flags -= Flags::FORCE_RETRANSMIT | Flags::LOSS_PROBE;
+    // A probe of the path's MTU that was lost had its room in the window: its pieces have it now.
+    let has_room = active.recovery.phase == Phase::Open && active.board.lost() > 0;
+    tcb.flags -= Flags::LOSS_PROBE;
+    tcb.flags.set(Flags::FORCE_RETRANSMIT, has_room);
     c.counters.retransmissions = c.counters.retransmissions.wrapping_add(1);
     write_data(c, now, out, start, end, reason);
     true

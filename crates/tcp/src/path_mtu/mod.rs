@@ -134,7 +134,8 @@ fn discovery(c: &mut Connection, now: Instant) -> &mut Discovery {
             search: Search {
                 low: known,
                 high,
-                hint: None,
+                // Most paths carry what their first link does.
+                hint: Some(high),
                 once: false,
             },
             probe: None,

@@ -30,10 +30,8 @@ impl Search {
         if let Some(hint) = self.hint.filter(is_open) {
             return Some(hint);
         }
-        let common = COMMON.into_iter().filter(is_open);
-        let count = common.clone().count();
-        let nth = if self.once { 0 } else { count / 2 };
-        if let Some(size) = common.clone().nth(nth) {
+        // Step by step: what succeeds costs nothing, and after what fails no probe is sent for long.
+        if let Some(size) = COMMON.into_iter().find(is_open) {
             return Some(size);
         }
         let gap = self.high.saturating_sub(self.low);
@@ -44,7 +42,8 @@ impl Search {
     pub(super) fn succeeded(&mut self, size: u32) {
         self.low = self.low.max(size);
         self.high = self.high.max(size);
-        self.hint = None;
+        // It has grown: most likely to what the first link carries.
+        self.hint = self.once.then_some(self.high);
         self.once = false;
     }
 

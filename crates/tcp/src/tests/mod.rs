@@ -34,6 +34,7 @@ mod loss_recovery;
 mod options;
 mod options_of_a_socket;
 mod pacing;
+mod path_mtu;
 mod requirements;
 mod retransmission;
 mod sack_receiver;

@@ -40,8 +40,9 @@ pub(super) fn reason(comments: &[String]) -> SendReason {
     found.unwrap_or_default()
 }
 
-const PROBES: [SendReason; 3] = [
+const PROBES: [SendReason; 4] = [
     SendReason::WindowProbe,
     SendReason::KeepAlive,
     SendReason::LossProbe,
+    SendReason::MtuProbe,
 ];
