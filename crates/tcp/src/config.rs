@@ -44,7 +44,8 @@ pub struct Config {
     /// application reads within a round trip, 64 KiB at least and 32 MiB at most.
     pub receive_buffer: Buffer,
     /// The application may write only while fewer octets than this wait unsent, so that what it
-    /// writes is fresh when it leaves. Default `None`: as much as the send buffer takes.
+    /// writes is fresh when it leaves; then at least a segment. Default `None`: as much as the send
+    /// buffer takes.
     pub notsent_lowat: Option<u32>,
     /// Cap on the MSS we announce and send, in octets of text and options; `None`: the route's.
     pub mss: Option<u16>,

@@ -419,7 +419,12 @@ impl Connection {
         });
         let room = autotune::send_capacity(&self.tcb, &self.config).saturating_sub(held);
         match self.config.notsent_lowat {
-            Some(mark) => room.min(mark.max(1).saturating_sub(unsent)),
+            // Below the mark a whole segment is taken, else it is the mark that makes segments small.
+            Some(mark) if unsent < mark.max(1) => {
+                let below = mark.saturating_sub(unsent);
+                room.min(below.max(u32::from(self.tcb.snd_mss)))
+            }
+            Some(_) => 0,
             None => room,
         }
     }

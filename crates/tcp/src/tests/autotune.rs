@@ -169,3 +169,19 @@ fn an_application_is_asked_for_more_only_when_little_waits_unsent() {
     assert!(b.c.poll_readiness().contains(Readiness::WRITABLE));
     assert_eq!(b.c.send_room(), 2_000);
 }
+
+#[test]
+fn a_mark_below_a_segment_makes_no_small_segments() {
+    let config = Config {
+        notsent_lowat: Some(1),
+        ..prompt()
+    };
+    let mut b = Bench::established(config, "mss=1000 win=60000");
+    assert_eq!(b.c.send_room(), 1_000);
+    let mut text = Bytes::from_static(&[0; 2_500]);
+    for left in [1_500, 500, 0] {
+        assert!(b.c.send(&mut text).is_ok_and(|taken| taken > 0));
+        assert_eq!((text.len(), b.c.send_room()), (left, 0));
+        b.drain();
+    }
+}
