@@ -62,17 +62,14 @@ impl Connection {
 
     /// Whether text that is queued now may ride on the SYN.
     pub fn may_send_with_syn(&self) -> bool {
-        self.tcb.state == State::SynSent
-            && self.tcb.snd_nxt == self.tcb.iss
-            && (self.active.as_deref())
-                .and_then(|a| a.fast_open.as_deref())
-                .is_some_and(|f| !f.cookie.as_slice().is_empty())
+        self.tcb.snd_nxt == self.tcb.iss && self.is_opened_fast()
     }
 
-    /// Whether this is a Fast Open that has text.
+    /// Whether the application takes it for open although no answer has come.
     pub(crate) fn is_opened_fast(&self) -> bool {
-        let active = self.active.as_deref();
-        active.is_some_and(|a| a.fast_open.is_some() && a.send.len() > 0)
+        let fast_open = (self.active.as_deref()).and_then(|a| a.fast_open.as_deref());
+        self.tcb.state == State::SynSent
+            && fast_open.is_some_and(|f| !f.cookie.as_slice().is_empty())
     }
 
     /// How the Fast Open went, told once, when the handshake is complete.
@@ -107,7 +104,7 @@ pub(crate) fn waits(c: &mut Connection, now: Instant) -> bool {
     if !c.may_send_with_syn() || c.tcb.flags.contains(Flags::ACK_NOW) {
         return false;
     }
-    if c.unacknowledged() > 0 {
+    if c.unacknowledged() > 0 || c.tcb.flags.contains(Flags::CLOSE_QUEUED) {
         c.timers.stop(Timer::DelayedAck);
         return false;
     }

@@ -127,7 +127,7 @@ impl Connection {
     pub fn close(&mut self, now: Instant) -> Result<(), CloseError> {
         match self.tcb.state {
             State::Closed => return Err(CloseError::Dead),
-            // What is to ride on the SYN has been written, and goes its way.
+            // To the application it is open, and the other direction stays so.
             State::SynSent if self.is_opened_fast() => {
                 if self.tcb.flags.contains(Flags::CLOSE_QUEUED) {
                     return Err(CloseError::Closing);
@@ -170,6 +170,11 @@ impl Connection {
     /// draws a reset (MAY-1, SHLD-3), and FIN-WAIT-2 does not last for ever.
     pub fn orphan(&mut self, now: Instant) {
         self.tcb.flags |= Flags::ORPHAN;
+        if self.may_send_with_syn() && self.unacknowledged() == 0 {
+            // A Fast Open of which nobody has heard, and nothing to be said.
+            self.active = None;
+            self.enter(State::Closed, now);
+        }
         if self.tcb.state == State::FinWait2 {
             self.timers
                 .arm(Timer::FinWait2, now + self.config.fin_wait_2);

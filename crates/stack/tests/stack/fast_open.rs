@@ -307,3 +307,34 @@ fn the_last_ack_lost_the_syn_ack_and_the_answer_come_again() {
         assert_eq!(net.b.stack.tcp_accept(listener), None, "once is enough");
     }
 }
+
+#[test]
+fn closed_with_nothing_said_it_still_hears_all_that_the_peer_says() {
+    for family in FAMILIES {
+        let (mut net, listener) = met(family, 16);
+        let client = connect(&mut net);
+        let mut c = net.a.stack.tcp_mut(client, net.now).unwrap();
+        assert_eq!(c.shutdown_write(), Ok(()));
+        drop(c);
+        assert_eq!(net.a.state(client), State::SynSent);
+        net.settle();
+        assert_eq!(net.a.state(client), State::FinWait2);
+        let server = net.b.stack.tcp_accept(listener).unwrap();
+        write(&mut net.b, server, b"all the same", net.now);
+        net.settle();
+        assert_eq!(read(&mut net.a, client, net.now), b"all the same");
+    }
+}
+
+#[test]
+fn let_go_with_nothing_said_nobody_hears_of_it() {
+    for family in FAMILIES {
+        let (mut net, listener) = met(family, 16);
+        let client = connect(&mut net);
+        net.a.stack.tcp_close(client, net.now);
+        net.settle();
+        assert!(net.seen.is_empty());
+        assert_eq!(net.b.stack.tcp_accept(listener), None);
+        assert_eq!(net.a.stack.usage().connections, 0);
+    }
+}
