@@ -89,7 +89,10 @@ impl TcpSocket {
         budget.settle(&mut self.charged, held + CONNECTION_COST);
         if self.holder == Holder::Application {
             let mut happened = self.connection.poll_readiness();
-            if self.starved && budget.share_left(self.connection.send_memory()) > 0 {
+            if self.starved
+                && self.connection.send_room() > 0
+                && budget.share_left(self.connection.send_memory()) > 0
+            {
                 happened |= Readiness::WRITABLE;
             }
             if !happened.is_empty() {

@@ -2,7 +2,7 @@ use crate::harness::{FAMILIES, Family, Pair, Side, forge, forge_with_text, read,
 use bytes::Bytes;
 use handfast_base::Duration;
 use handfast_stack::{ConnectError, ConnectOptions, ListenOptions, SocketId, StackConfig};
-use handfast_tcp::{Readiness, State};
+use handfast_tcp::{Buffer, Config, Readiness, State};
 use handfast_wire::tcp::{TcpFlags, TcpHeader};
 use handfast_wire::{Batch, Discard};
 
@@ -250,6 +250,53 @@ fn a_connection_that_is_read_moves_among_those_that_fill_the_senders_memory() {
 fn a_connection_that_is_read_moves_among_those_that_fill_the_receivers_memory() {
     for family in FAMILIES {
         one_moves_among_sleepers(family, Side::B);
+    }
+}
+
+/// Or whoever waits for it would try again for ever, at one instant.
+#[test]
+fn with_its_send_buffer_full_nobody_is_told_that_there_is_memory() {
+    for family in FAMILIES {
+        let config = StackConfig {
+            memory: 1 << 20,
+            ..StackConfig::default()
+        };
+        let mut net = Pair::with(family, config, Default::default());
+        net.b.listen(80);
+        let remote = net.b.at(80);
+        let mut connect = |send_buffer| {
+            let config = Config {
+                send_buffer: Buffer::Fixed(send_buffer),
+                ..Config::default()
+            };
+            let options = ConnectOptions {
+                config: Some(config.into()),
+                ..ConnectOptions::default()
+            };
+            let id = net.a.stack.tcp_connect(remote, options, net.now).unwrap();
+            net.settle();
+            id
+        };
+        let (hungry, modest) = (connect(4 << 20), connect(2_000));
+        // Nobody reads, and all that is left is a share for each.
+        let mut all = Bytes::from(vec![7; 2 << 20]);
+        let mut c = net.a.stack.tcp_mut(hungry, net.now).unwrap();
+        c.send(&mut all).unwrap();
+        drop(c);
+        assert!(!all.is_empty());
+        let mut c = net.a.stack.tcp_mut(modest, net.now).unwrap();
+        assert!(c.send_room() > 0);
+        let mut text = Bytes::from(vec![8; 2_000]);
+        assert_eq!(c.send(&mut text), Ok(2_000));
+        drop(c);
+        while net.a.stack.poll_event().is_some() {}
+        let mut text = Bytes::from(vec![9; 100_000]);
+        for _ in 0..3 {
+            let mut c = net.a.stack.tcp_mut(modest, net.now).unwrap();
+            assert_eq!(c.send(&mut text), Ok(0));
+            drop(c);
+            assert_eq!(net.a.stack.poll_event(), None);
+        }
     }
 }
 
