@@ -4,8 +4,10 @@ use super::scenario::{Outage, Plan, Scenario, Shrinking};
 use crate::LinkConfig;
 use crate::transfer::{Close, Manners, Transfer};
 use handfast::base::{Duration, Instant, Rng};
+use handfast::congestion::Congestion;
 use handfast::link::impaired::{Impairment, Queue, Rate, Reordering};
-use handfast::{Buffer, Config, Ecn, KeepAlive};
+use handfast::stack::SynCookies;
+use handfast::{Buffer, Config, Ecn, KeepAlive, QuickAck};
 
 /// Octets that one run moves at most.
 const OCTETS: f64 = 6e6;
@@ -240,11 +242,20 @@ impl Dice {
             server: self.manners(down, up, server_close),
             patience: Some(patience(link)),
         };
+        let is_simultaneous = self.chance(0.05);
         Plan {
             client,
             server,
             at: Instant::ZERO + self.time(0.000_001, 5.0),
-            is_simultaneous: self.chance(0.05),
+            is_simultaneous,
+            fast_open: self.chance(0.2),
+            // The ACK that completes a handshake of which the server kept nothing may be lost, and
+            // then only what the client says can bring the connection about.
+            syn_cookies: match up > 0 && self.chance(0.2) {
+                true => SynCookies::Always,
+                false => SynCookies::WhenFull,
+            },
+            backlog: self.one(&[1, 4, 1024, 1024]),
             accept_after: match self.chance(0.2) {
                 true => self.time(0.001, 3.0),
                 false => Duration::ZERO,
@@ -321,7 +332,16 @@ impl Dice {
             time_wait: self.time(0.1, 120.0),
             timestamps: self.chance(0.7),
             window_scaling: self.chance(0.8),
+            sack: self.chance(0.75),
             ecn: self.one(&[Ecn::Off, Ecn::Passive, Ecn::On, Ecn::Accurate]),
+            congestion: match self.chance(0.1) {
+                true => Congestion::DCTCP,
+                false => self.one(&Congestion::NAMED),
+            },
+            cork: self.chance(0.05),
+            quick_ack: self.one(&[QuickAck::Start, QuickAck::Always, QuickAck::Never]),
+            notsent_lowat: self.chance(0.2).then(|| self.log(1.0, 100_000.0) as u32),
+            fast_path: self.chance(0.8),
             initial_window: self.one(&[1, 2, 4, 10, 10, 10]),
             ..Config::default()
         }

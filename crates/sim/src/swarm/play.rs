@@ -156,6 +156,7 @@ impl Scenario {
             local: client_addr,
             remote: server_addr,
             config: plan.client_config.clone(),
+            fast_open: plan.fast_open && !plan.is_simultaneous,
             at: plan.at,
             transfer: plan.transfer.clone(),
         };
@@ -200,6 +201,7 @@ struct Caller {
     local: Option<SocketAddr>,
     remote: SocketAddr,
     config: Config,
+    fast_open: bool,
     at: Instant,
     transfer: Transfer,
 }
@@ -208,6 +210,7 @@ impl Caller {
     async fn call(self, shared: &RefCell<Shared>) -> Result<EndReport, Death> {
         self.handle.sleep_until(self.at).await;
         let mut connector = TcpConnector::new().config(self.config);
+        connector = connector.fast_open(self.fast_open);
         if let Some(local) = self.local {
             connector = connector.local(local);
         }
@@ -234,7 +237,11 @@ async fn listen(
     local: SocketAddr,
     shared: Rc<RefCell<Shared>>,
 ) {
-    let builder = TcpListener::builder().config(plan.server_config);
+    let builder = TcpListener::builder()
+        .config(plan.server_config)
+        .fast_open(if plan.fast_open { 16 } else { 0 })
+        .syn_cookies(plan.syn_cookies)
+        .backlog(plan.backlog);
     let listener = builder.bind(&net, local).expect("a listener");
     handle.sleep_until(plan.at + plan.accept_after).await;
     let Ok((stream, _)) = listener.accept().await else {

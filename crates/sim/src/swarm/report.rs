@@ -187,6 +187,18 @@ pub(super) fn judge(
     if is_short(client) || server.is_some_and(is_short) {
         return Verdict::Wrong("the stream ended too early".into());
     }
+    // To the one who opened it fast it was open before anybody had heard of it.
+    if plan.fast_open
+        && server.is_none()
+        && client.deaths().all(|d| d.kind == ErrorKind::TimedOut)
+        && client
+            .deaths()
+            .next()
+            .is_some_and(|d| d.at.since(plan.at) >= plan.client_config.syn_limit)
+        && (scenario.may_lose(plan) || scenario.is_memory_short())
+    {
+        return Verdict::Dead(Why::NoAnswer);
+    }
     let (mine, theirs) = (&plan.client_config, &plan.server_config);
     // What a round trip may take.
     let trip = plan.transfer.patience.unwrap_or(Duration::from_secs(60));

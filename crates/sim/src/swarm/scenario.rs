@@ -3,6 +3,7 @@ use crate::transfer::Transfer;
 use handfast::Config;
 use handfast::base::{Duration, Instant};
 use handfast::link::impaired::Impairment;
+use handfast::stack::SynCookies;
 use std::fmt;
 
 /// A network, what goes wrong in it, and who talks to whom. Made by [`Scenario::random`], or by
@@ -60,6 +61,12 @@ pub struct Plan {
     pub at: Instant,
     /// The server connects, too, at the same time: nobody listens (RFC 9293, section 3.5).
     pub is_simultaneous: bool,
+    /// Whether what the client says first may ride on its SYN (RFC 7413).
+    pub fast_open: bool,
+    /// When the listener answers without keeping anything.
+    pub syn_cookies: SynCookies,
+    /// How many connections may wait at the listener.
+    pub backlog: usize,
     /// How long the server leaves the connection waiting before it accepts.
     pub accept_after: Duration,
     /// The client's options.
@@ -137,7 +144,8 @@ impl fmt::Display for Scenario {
             let t = &plan.transfer;
             writeln!(
                 f,
-                "  connection {n}: host {} to {} at {:?}, {} octets up, {} down, {}",
+                "  connection {n}: host {} to {} at {:?}, {} octets up, {} down, {}, fast open {}, \
+                 cookies {:?}, backlog {}",
                 plan.client,
                 plan.server,
                 plan.at,
@@ -146,7 +154,10 @@ impl fmt::Display for Scenario {
                 match plan.is_simultaneous {
                     true => "opened by both".to_owned(),
                     false => format!("accepted after {:?}", plan.accept_after),
-                }
+                },
+                plan.fast_open,
+                plan.syn_cookies,
+                plan.backlog
             )?;
             for (who, manners, config) in [
                 ("client", &t.client, &plan.client_config),
