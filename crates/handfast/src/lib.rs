@@ -26,6 +26,8 @@ mod links;
 mod metrics;
 mod net;
 mod pending_syn;
+#[cfg(target_os = "linux")]
+pub mod repair;
 mod snapshot;
 mod socket;
 mod split;

@@ -16,6 +16,8 @@ mod outbox;
 pub mod packet;
 #[cfg(target_os = "linux")]
 mod queue;
+#[cfg(target_os = "linux")]
+pub mod repair;
 #[cfg(test)]
 mod sample;
 #[cfg(target_os = "linux")]
