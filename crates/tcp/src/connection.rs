@@ -72,8 +72,10 @@ pub(crate) struct Active {
     /// An active open with text on its SYN, until it is known how that went.
     pub(crate) fast_open: Option<Box<FastOpen>>,
     pub(crate) pacer: Pacer,
-    /// The last delivery-rate sample, in octets a second.
-    pub(crate) delivery_rate: u64,
+    /// Whether congestion control models the path, and is told of all there is to know.
+    pub(crate) model: bool,
+    /// The congestion window was all used since the last sample of the delivery rate.
+    pub(crate) window_used: bool,
 }
 
 impl Active {
@@ -86,6 +88,9 @@ impl Active {
         } else {
             tcb.snd_nxt
         };
+        let congestion = config.congestion.build();
+        let mut pacer = Pacer::OFF;
+        pacer.set_rate(congestion.pacing_rate(&tcb.congestion_window(), tcb.rtt.smoothed()));
         Active {
             send: SendBuffer::new(start),
             board: Scoreboard::default(),
@@ -95,10 +100,11 @@ impl Active {
             assembler: Assembler::default(),
             reports: Reports::default(),
             autotune: Autotune::default(),
-            congestion: config.congestion.build(),
+            model: congestion.models_the_path(),
+            congestion,
             fast_open: None,
-            pacer: Pacer::OFF,
-            delivery_rate: 0,
+            pacer,
+            window_used: false,
         }
     }
 }
@@ -388,12 +394,8 @@ impl Connection {
         f: impl FnOnce(&mut dyn CongestionControl, &mut CongestionWindow),
     ) {
         let (tcb, active) = self.parts();
-        let mss = u32::from(tcb.snd_mss);
-        let mut w = CongestionWindow {
-            cwnd: tcb.cwnd,
-            ssthresh: tcb.ssthresh,
-            mss,
-        };
+        let mut w = tcb.congestion_window();
+        let mss = w.mss;
         f(&mut *active.congestion, &mut w);
         tcb.cwnd = w.cwnd.clamp(mss, 1 << 30);
         tcb.ssthresh = w.ssthresh.max(2 * mss);

@@ -96,7 +96,7 @@ pub(crate) fn poll_transmit(c: &mut Connection, now: Instant, out: &mut SegmentS
     }
     let limited = room < unsent.min(usable);
     t.flags.set(Flags::CWND_LIMITED, limited);
-    active.board.sent(start, start + mss, now, !limited);
+    active.board.sent(start, start + mss, now);
     t.snd_nxt = start + mss;
     t.last_sent = now.as_millis() as u32;
     out.begin(start, TcpFlags::ACK, SendReason::Data);

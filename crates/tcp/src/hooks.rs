@@ -56,9 +56,6 @@ pub(crate) fn acknowledged(c: &mut Connection, seg: &Segment, now: Instant) {
         let acked = active.board.acknowledge(ack, now);
         active.send.acknowledge(ack);
         tcb.snd_una = ack;
-        if let Some(rate) = acked.delivery_rate {
-            active.delivery_rate = rate;
-        }
         acked
     };
     c.counters.octets_acked += u64::from(acked.octets);
@@ -112,6 +109,10 @@ pub(crate) fn acknowledged(c: &mut Connection, seg: &Segment, now: Instant) {
         c.with_congestion(|algorithm, w| algorithm.on_ack(w, &event));
     }
 
+    if c.tcb.cwnd > 0 {
+        recovery::model::acknowledged(c, &acked.delivered, now);
+    }
+
     // RFC 6298, 5 (5.2, 5.3): the timer restarts, or stops when nothing is left.
     rearm(c, now);
     if c.send_room() > 0 {
@@ -126,9 +127,12 @@ pub(crate) fn not_advanced(c: &mut Connection, seg: &Segment, wnd: u32, now: Ins
         let news = !seg.header.options.sack.is_empty();
         if seg.header.ack == c.tcb.snd_una
             && c.active.as_deref().is_some_and(|a| news || probing(a))
-            && let Some(at) = recovery::sack::arrived(c, seg, &mut Acked::default(), false, now)
         {
-            c.tcb.rtt.sample(now.since(at));
+            let mut acked = Acked::default();
+            if let Some(at) = recovery::sack::arrived(c, seg, &mut acked, false, now) {
+                c.tcb.rtt.sample(now.since(at));
+            }
+            recovery::model::acknowledged(c, &acked.delivered, now);
         }
         return;
     }

@@ -1,5 +1,4 @@
 use crate::ack::delayed_ack;
-use crate::congestion::CongestionWindow;
 use crate::statistics::Waits;
 use crate::tcb::Flags;
 use crate::{Connection, EcnMode, State, mss, user_timeout, window};
@@ -132,11 +131,6 @@ impl TcpInfo {
         let active = c.active.as_deref();
         let unsent = active.map_or(0, |a| a.send.end().distance(t.snd_nxt).max(0) as u32);
         let since = |at| (at != Instant::FAR_FUTURE).then(|| now.since(at));
-        let w = CongestionWindow {
-            cwnd: t.cwnd,
-            ssthresh: t.ssthresh,
-            mss: u32::from(t.snd_mss),
-        };
         TcpInfo {
             state: t.state,
             snd_mss: t.snd_mss,
@@ -177,8 +171,11 @@ impl TcpInfo {
             ack_timeout: delayed_ack::timeout(c),
             peer_user_timeout: user_timeout::peers(c),
             backoff: t.rto.backoffs(),
-            delivery_rate: c.active.as_deref().map_or(0, |a| a.delivery_rate),
-            pacing_rate: active.and_then(|a| a.congestion.pacing_rate(&w, t.rtt.smoothed())),
+            delivery_rate: active.map_or(0, |a| a.board.rate.last()),
+            pacing_rate: active.and_then(|a| {
+                a.congestion
+                    .pacing_rate(&t.congestion_window(), t.rtt.smoothed())
+            }),
             congestion: active.map(|a| a.congestion.name()),
             app_limited: unsent == 0,
             busy_time: n.chronograph.busy(now),

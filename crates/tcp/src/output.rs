@@ -5,7 +5,7 @@
 
 use crate::fast_open;
 use crate::path_mtu::{self, Turn};
-use crate::recovery::{Phase, limited_transmit, undo::Frto};
+use crate::recovery::{Phase, limited_transmit, model, undo::Frto};
 use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::window::{self, persist, silly_window};
@@ -111,12 +111,10 @@ fn handshake(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     let text = if first { fast_open::ride(c, out) } else { 0 };
     let (tcb, active) = c.parts();
     if first {
-        active.board.sent(tcb.iss, tcb.iss + 1, now, false);
+        active.board.sent(tcb.iss, tcb.iss + 1, now);
         tcb.snd_nxt = tcb.iss + 1;
         if text > 0 {
-            active
-                .board
-                .sent(tcb.snd_nxt, tcb.snd_nxt + text, now, false);
+            active.board.sent(tcb.snd_nxt, tcb.snd_nxt + text, now);
             tcb.snd_nxt += text;
         }
         c.stuck_since = now;
@@ -207,6 +205,8 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     let fin_waits = c.tcb.state.is_fin_queued();
     if unsent == 0 && !fin_waits {
         c.tcb.flags -= Flags::PROBE | Flags::LOSS_PROBE | Flags::CWND_LIMITED;
+        let room = congestion_room(c);
+        model::ran_dry(c, 0, 0, room);
         return false;
     }
     if ecn::is_held(c, now) {
@@ -243,6 +243,9 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     c.tcb
         .flags
         .set(Flags::CWND_LIMITED, room < unsent.min(usable));
+    if room < mss {
+        model::ran_dry(c, unsent, usable, room);
+    }
     let turn = path_mtu::turn(c, unsent, usable, room, now);
     if turn == Turn::Wait {
         return false;
@@ -326,9 +329,8 @@ fn send_new(
 ) {
     let start = c.tcb.snd_nxt;
     let end = end + u32::from(fin);
-    let limited = !c.tcb.flags.contains(Flags::CWND_LIMITED);
     let (tcb, active) = c.parts();
-    active.board.sent(start, end, now, limited);
+    active.board.sent(start, end, now);
     active.recovery.prr.sent(end.offset_from(start));
     if tcb.snd_una == start && reason != SendReason::WindowProbe {
         c.stuck_since = now;
@@ -461,12 +463,16 @@ fn acceptable_seq(c: &Connection) -> SeqNumber {
 
 /// Octets that the congestion window lets out now.
 fn congestion_room(c: &Connection) -> u32 {
+    c.tcb.cwnd.saturating_sub(pipe(c))
+}
+
+/// Octets in the network, as far as is known (RFC 6675, 4).
+pub(crate) fn pipe(c: &Connection) -> u32 {
     let gone = c.active.as_deref().map_or(0, |a| {
         let left = limited_transmit::left_the_network(&a.recovery, u32::from(c.tcb.snd_mss));
         a.board.lost() + a.board.sacked().saturating_add(left)
     });
-    let pipe = c.flight_size().saturating_sub(gone);
-    c.tcb.cwnd.saturating_sub(pipe)
+    c.flight_size().saturating_sub(gone)
 }
 
 /// After an idle time longer than an RTO the acknowledgments that clocked the window are gone
@@ -475,6 +481,7 @@ fn restart_after_idle(c: &mut Connection, now: Instant) {
     if c.flight_size() > 0 {
         return;
     }
+    model::starts(c, now);
     let idle = (now.as_millis() as u32).wrapping_sub(c.tcb.last_sent);
     if Duration::from_millis(u64::from(idle)) > c.rto() {
         let mss = u32::from(c.tcb.snd_mss);

@@ -1,4 +1,5 @@
 use crate::State;
+use crate::congestion::CongestionWindow;
 use crate::ecn;
 use crate::rto::Rto;
 use crate::rtt::RttEstimator;
@@ -85,6 +86,18 @@ pub(crate) struct Tcb {
     pub(crate) state: State,
     pub(crate) ecn: ecn::Bits,
     pub(crate) flags: Flags,
+}
+
+impl Tcb {
+    /// The congestion window as its algorithms see it.
+    #[inline]
+    pub(crate) fn congestion_window(&self) -> CongestionWindow {
+        CongestionWindow {
+            cwnd: self.cwnd,
+            ssthresh: self.ssthresh,
+            mss: u32::from(self.snd_mss),
+        }
+    }
 }
 
 /// What is true of the connection, and what is owed.

@@ -3,19 +3,23 @@
 //! Congestion *sizes* and never sees the TCB; `recovery` decides what is lost
 //! and never sends; `output` sends and never decides.
 
+mod bbr;
 mod cubic;
 mod dctcp;
 pub mod hystart;
 pub mod pacing;
 mod reno;
+mod sample;
 pub mod slow_start;
 #[cfg(test)]
 mod tests;
 pub mod validation;
 
+pub use bbr::Bbr;
 pub use cubic::Cubic;
 pub use dctcp::Dctcp;
 pub use reno::Reno;
+pub use sample::{Delivery, LostPacket, RateSample};
 
 use alloc::boxed::Box;
 use core::fmt::{self, Debug};
@@ -140,6 +144,28 @@ pub trait CongestionControl: Send + Sync + Debug {
         restart(window, initial_window);
     }
 
+    /// Whether the algorithm models the path. Then it is told of
+    /// [every acknowledgment](CongestionControl::on_sample) and of
+    /// [every loss](CongestionControl::on_packet_lost), and its window holds in recovery too: there
+    /// is no proportional rate reduction (RFC 9937) and no restart window (RFC 5681, 4.1) but its
+    /// own. Asked once.
+    fn models_the_path(&self) -> bool {
+        false
+    }
+
+    /// An acknowledgment, in recovery too; last of all that is told of it. Only if it
+    /// [models the path](CongestionControl::models_the_path).
+    fn on_sample(&mut self, _window: &mut CongestionWindow, _sample: &RateSample) {}
+
+    /// A transmission is marked lost; [`on_loss`](CongestionControl::on_loss) follows if that
+    /// begins a recovery, [`on_sample`](CongestionControl::on_sample) unless a timer found it. Only
+    /// if it [models the path](CongestionControl::models_the_path).
+    fn on_packet_lost(&mut self, _window: &CongestionWindow, _packet: &LostPacket, _now: Instant) {}
+
+    /// Something new is about to leave and nothing is in flight; `app_limited`: for want of anything
+    /// to send. Only if it [models the path](CongestionControl::models_the_path).
+    fn on_start(&mut self, _window: &mut CongestionWindow, _app_limited: bool, _now: Instant) {}
+
     /// Octets a second at which to pace, or `None` not to pace.
     fn pacing_rate(&self, _window: &CongestionWindow, _smoothed_rtt: Duration) -> Option<u64> {
         None
@@ -167,9 +193,16 @@ impl Congestion {
     /// CUBIC whose segments leave at a rate ([`pacing`]).
     pub const CUBIC_PACED: Congestion = Congestion(|| Box::new(Cubic::paced()));
 
+    /// BBR, version 3 (draft-ietf-ccwg-bbr).
+    pub const BBR: Congestion = Congestion(|| Box::new(Bbr::default()));
+
     /// All that have a name.
-    pub const NAMED: [Congestion; 3] =
-        [Congestion::CUBIC, Congestion::RENO, Congestion::CUBIC_PACED];
+    pub const NAMED: [Congestion; 4] = [
+        Congestion::CUBIC,
+        Congestion::RENO,
+        Congestion::CUBIC_PACED,
+        Congestion::BBR,
+    ];
 
     /// An algorithm of your own (MAY-18).
     pub const fn custom(new: fn() -> Box<dyn CongestionControl>) -> Congestion {

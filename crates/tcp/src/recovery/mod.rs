@@ -1,7 +1,9 @@
 //! Loss recovery: decides what is lost, and never sends (RFC 5681, 6582, 3042, 6298).
 
 pub(crate) mod clock;
+pub(crate) mod delivery_rate;
 pub(crate) mod limited_transmit;
+pub(crate) mod model;
 pub(crate) mod new_reno;
 pub(crate) mod prr;
 pub(crate) mod rack;

@@ -1,7 +1,7 @@
 //! NewReno: fast retransmit and fast recovery by duplicate and partial acknowledgments
 //! (RFC 5681, 3.2; RFC 6582).
 
-use super::{Phase, sack};
+use super::{Phase, model, sack};
 use crate::congestion::{LossEvent, LossKind};
 use crate::tcb::Flags;
 use crate::{Connection, path_mtu};
@@ -102,6 +102,8 @@ pub(crate) fn timed_out(c: &mut Connection, now: Instant) {
         },
     };
     c.congested(&loss);
+    let (tcb, active) = c.parts();
+    model::all_is_lost(tcb, active, now);
     all_is_lost(c);
 }
 

@@ -2,6 +2,8 @@
 //! sent a reordering window later has arrived; so a lost retransmission is found too.
 
 use super::scoreboard::{Delivered, Scoreboard};
+use crate::congestion::LostPacket;
+use crate::tcb::Tcb;
 use handfast_base::{Duration, Instant};
 use handfast_wire::SeqNumber;
 
@@ -37,6 +39,15 @@ pub(crate) struct Rack {
 pub(crate) struct Rtt {
     pub(crate) min: Duration,
     pub(crate) smoothed: Duration,
+}
+
+impl Rtt {
+    pub(crate) fn of(tcb: &Tcb) -> Rtt {
+        Rtt {
+            min: tcb.rtt.min(),
+            smoothed: tcb.rtt.smoothed(),
+        }
+    }
 }
 
 impl Rack {
@@ -130,11 +141,12 @@ impl Rack {
         recovering: bool,
         rtt: Rtt,
         now: Instant,
+        tell: impl FnMut(&LostPacket),
     ) -> (u32, Option<Instant>) {
         let Some(newest) = self.newest else {
             return (0, None);
         };
         let patience = self.rtt + self.window(board, recovering, rtt);
-        board.mark_lost_before(newest, patience, now)
+        board.mark_lost_before(newest, patience, now, tell)
     }
 }

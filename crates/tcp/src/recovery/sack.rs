@@ -1,9 +1,8 @@
 //! The sender's use of selective acknowledgments (RFC 2018, section 5; RFC 8985).
 
-use super::rack::Rtt;
 use super::scoreboard::Acked;
 use super::undo::{self, Frto};
-use super::{Phase, clock, prr::Prr, tlp};
+use super::{Phase, clock, model, prr::Prr, tlp};
 use crate::congestion::{LossEvent, LossKind};
 use crate::tcb::Flags;
 use crate::{Connection, Segment, path_mtu, timestamps};
@@ -135,10 +134,6 @@ fn learn(
 /// Marks what is lost by now; what may become so is waited for.
 fn detect(c: &mut Connection, now: Instant) -> u32 {
     let (tcb, active) = c.parts();
-    let rtt = Rtt {
-        min: tcb.rtt.min(),
-        smoothed: tcb.rtt.smoothed(),
-    };
     let r = &mut active.recovery;
     if tcb.snd_wnd == 0 {
         // The peer throws away what does not fit: that is no loss, and comes when it has room.
@@ -146,8 +141,8 @@ fn detect(c: &mut Connection, now: Instant) -> u32 {
         return 0;
     }
     let recovering = r.phase != Phase::Open;
-    let (lost, until) = r.rack.detect(&mut active.board, recovering, rtt, now);
-    r.reordering_until = until;
+    let (lost, until) = model::detect(tcb, active, recovering, now);
+    active.recovery.reordering_until = until;
     lost
 }
 
@@ -172,7 +167,7 @@ fn proceed(c: &mut Connection, delivered: u32, safe: bool, lost: u32, now: Insta
         c.parts().1.recovery.timeout_at = timeout_at;
     }
     let (tcb, active) = c.parts();
-    if active.recovery.phase == Phase::Fast {
+    if active.recovery.phase == Phase::Fast && !active.model {
         let mss = u32::from(tcb.snd_mss);
         let pipe = in_flight - active.board.sacked() - active.board.lost();
         let prr = &mut active.recovery.prr;

@@ -1,3 +1,5 @@
+use super::delivery_rate::{DeliveryRate, Departure, Newest};
+use crate::congestion::LostPacket;
 use alloc::collections::VecDeque;
 use core::ops::Range;
 use handfast_base::{Duration, Instant};
@@ -11,13 +13,8 @@ pub(crate) struct Record {
     pub(crate) end: SeqNumber,
     /// When these octets last left.
     pub(crate) sent_at: Instant,
-    /// Delivery-rate sampling, for rate-based congestion control: octets delivered on this
-    /// connection when it left, when the last of them was delivered, and when the first octet
-    /// of that flight left.
-    pub(crate) delivered: u64,
-    pub(crate) delivered_at: Instant,
-    pub(crate) first_sent_at: Instant,
-    pub(crate) app_limited: bool,
+    /// What was known then, for delivery rate sampling.
+    pub(crate) departure: Departure,
     /// Times these octets were sent again.
     pub(crate) retransmissions: u8,
     /// Believed lost, and not sent again yet.
@@ -48,12 +45,24 @@ pub(crate) struct Delivered {
     /// Where the lowest of it that was sent once ends, and the highest of all.
     pub(crate) lowest_original: Option<SeqNumber>,
     pub(crate) highest: Option<SeqNumber>,
+    /// What left last of all of it.
+    pub(crate) newest: Option<Newest>,
 }
 
 impl Delivered {
     #[inline]
     fn note(&mut self, record: &Record, end: SeqNumber) {
         self.octets += end.offset_from(record.start);
+        let is_newest = |n: &Newest| {
+            record.sent_at > n.sent_at || record.sent_at == n.sent_at && end.after(n.end)
+        };
+        if self.newest.as_ref().is_none_or(is_newest) {
+            self.newest = Some(Newest {
+                sent_at: record.sent_at,
+                end,
+                departure: record.departure,
+            });
+        }
         self.highest = Some(self.highest.map_or(end, |highest| highest.later(end)));
         let newest = match record.retransmissions {
             0 => {
@@ -83,9 +92,6 @@ pub(crate) struct Acked {
     pub(crate) resent_at: Option<Instant>,
     /// Octets in the largest record of it that was sent once.
     pub(crate) largest: u32,
-    /// Octets a second at which the newest of it was delivered, unless the application, and not
-    /// the network, set the pace.
-    pub(crate) delivery_rate: Option<u64>,
 }
 
 /// Everything that was sent and is not acknowledged, in order of sequence.
@@ -99,10 +105,7 @@ pub(crate) struct Scoreboard {
     sacked_segments: u32,
     /// No record before this index is marked lost.
     first_lost: usize,
-    /// Octets delivered on this connection, and when the last of them was.
-    pub(crate) delivered: u64,
-    pub(crate) delivered_at: Instant,
-    pub(crate) first_sent_at: Instant,
+    pub(crate) rate: DeliveryRate,
 }
 
 impl Scoreboard {
@@ -129,6 +132,17 @@ impl Scoreboard {
         self.records.len() as u32
     }
 
+    /// Octets in the network, as far as is known: neither lost nor reported (C.inflight).
+    #[inline]
+    pub(crate) fn in_flight(&self) -> u32 {
+        match (self.records.front(), self.records.back()) {
+            (Some(first), Some(last)) => {
+                last.end.offset_from(first.start) - self.lost - self.sacked
+            }
+            _ => 0,
+        }
+    }
+
     pub(crate) fn front(&self) -> Option<&Record> {
         self.records.front()
     }
@@ -138,19 +152,16 @@ impl Scoreboard {
     }
 
     /// Notes a transmission of new octets.
-    pub(crate) fn sent(&mut self, start: SeqNumber, end: SeqNumber, now: Instant, limited: bool) {
-        if self.records.is_empty() {
-            self.first_sent_at = now;
-            self.delivered_at = now;
-        }
+    #[inline]
+    pub(crate) fn sent(&mut self, start: SeqNumber, end: SeqNumber, now: Instant) {
+        let una = self.records.front().map_or(start, |r| r.start);
+        let in_flight = end.offset_from(una) - self.lost - self.sacked;
+        let departure = self.rate.sent(now, end.offset_from(start), in_flight);
         self.records.push_back(Record {
             start,
             end,
             sent_at: now,
-            delivered: self.delivered,
-            delivered_at: self.delivered_at,
-            first_sent_at: self.first_sent_at,
-            app_limited: limited,
+            departure,
             retransmissions: 0,
             lost: false,
             sacked: 0,
@@ -168,7 +179,6 @@ impl Scoreboard {
     /// Everything before `una` has arrived.
     pub(crate) fn acknowledge(&mut self, una: SeqNumber, now: Instant) -> Acked {
         let mut acked = Acked::default();
-        let mut newest: Option<(u64, Instant, Instant, Instant, bool)> = None;
         while let Some(first) = self.records.front_mut() {
             if !una.after(first.start) {
                 break;
@@ -187,14 +197,6 @@ impl Scoreboard {
                 } else {
                     acked.largest = acked.largest.max(octets);
                 }
-                self.first_sent_at = first.sent_at;
-                newest = Some((
-                    first.delivered,
-                    first.delivered_at,
-                    first.first_sent_at,
-                    first.sent_at,
-                    first.app_limited,
-                ));
             }
             if first.sacked > 0 {
                 let gone = match end == first.end {
@@ -222,17 +224,7 @@ impl Scoreboard {
             acked.sent_at = None;
         }
         if acked.delivered.octets > 0 {
-            self.delivered += u64::from(acked.delivered.octets);
-            self.delivered_at = now;
-        }
-        if let Some((delivered, delivered_at, first_sent_at, sent_at, false)) = newest {
-            // The slower of the sending and the acknowledging side, so that neither a burst out
-            // nor a compressed run of acknowledgments looks like bandwidth.
-            let interval = now
-                .nanos_since(delivered_at)
-                .max(sent_at.nanos_since(first_sent_at));
-            let octets = u128::from(self.delivered - delivered) * 1_000_000_000;
-            acked.delivery_rate = octets.checked_div(u128::from(interval)).map(|r| r as u64);
+            self.rate.delivered(acked.delivered.octets, now);
         }
         acked
     }
@@ -277,8 +269,7 @@ impl Scoreboard {
         self.merge(first, i);
         let octets = d.octets - before;
         if octets > 0 {
-            self.delivered += u64::from(octets);
-            self.delivered_at = now;
+            self.rate.delivered(octets, now);
         }
     }
 
@@ -315,7 +306,6 @@ impl Scoreboard {
             whole.sacked += record.sacked;
             whole.sent_at = whole.sent_at.max(record.sent_at);
             whole.retransmissions = whole.retransmissions.max(record.retransmissions);
-            whole.app_limited |= record.app_limited;
         }
         self.records[first] = whole;
         self.records.drain(first + 1..end);
@@ -326,13 +316,15 @@ impl Scoreboard {
     }
 
     /// Marks lost what was sent before `newest` (when, and where it ends), is not reported, and
-    /// has been under way for `patience`. Returns the octets, and when the last of the rest that
-    /// was sent before `newest` will have been under way for so long (RFC 8985, 6.2, step 5).
+    /// has been under way for `patience`; each is told of. Returns the octets, and when the last of
+    /// the rest that was sent before `newest` will have been under way for so long (RFC 8985, 6.2,
+    /// step 5).
     pub(crate) fn mark_lost_before(
         &mut self,
         newest: (Instant, SeqNumber),
         patience: Duration,
         now: Instant,
+        mut tell: impl FnMut(&LostPacket),
     ) -> (u32, Option<Instant>) {
         let (mut lost, mut until) = (0, None);
         for (i, record) in self.records.iter_mut().enumerate() {
@@ -356,6 +348,11 @@ impl Scoreboard {
                 record.lost = true;
                 lost += record.len();
                 self.first_lost = self.first_lost.min(i);
+                tell(
+                    &self
+                        .rate
+                        .lost((record.start, record.end), &record.departure),
+                );
             } else {
                 until = until.max(Some(due));
             }
@@ -376,6 +373,8 @@ impl Scoreboard {
             record.sacked = sacked;
             record.end = record.start + len;
             rest.start = record.end;
+            // It was not in flight yet when the first part left.
+            record.departure.in_flight = record.departure.in_flight.saturating_sub(rest.len());
             self.records.insert(i + 1, rest);
         }
     }
@@ -397,6 +396,7 @@ impl Scoreboard {
             first.lost = true;
             self.lost += first.len();
             self.first_lost = 0;
+            self.rate.lost((first.start, first.end), &first.departure);
         }
     }
 
@@ -483,6 +483,20 @@ impl Scoreboard {
         }
     }
 
+    /// The same, and tells of each that was not reported: it was the network that lost them.
+    pub(crate) fn lose_all(&mut self, mut tell: impl FnMut(&LostPacket)) {
+        for record in &self.records {
+            if record.sacked == 0 && !record.lost {
+                tell(
+                    &self
+                        .rate
+                        .lost((record.start, record.end), &record.departure),
+                );
+            }
+        }
+        self.mark_all_lost();
+    }
+
     /// The first lost octets, cut to `len`; not yet counted as sent.
     pub(crate) fn next_lost(&mut self, len: u32) -> Option<(SeqNumber, SeqNumber)> {
         if self.lost == 0 {
@@ -505,9 +519,9 @@ impl Scoreboard {
             self.lost -= record.len();
             record.sent_at = now;
             record.retransmissions = record.retransmissions.saturating_add(1);
-            record.delivered = self.delivered;
-            record.delivered_at = self.delivered_at;
-            record.first_sent_at = self.first_sent_at;
+            let octets = record.len();
+            let in_flight = self.in_flight();
+            self.records[self.first_lost].departure = self.rate.sent(now, octets, in_flight);
         }
     }
 

@@ -39,7 +39,10 @@ fn it_knows_of_every_octet_what_befell_it() {
             match rng.below(6) {
                 0 | 1 => {
                     let len = 1 + rng.below(500) as u32;
-                    board.sent(nxt, nxt + len, now, rng.chance(0.5));
+                    board.sent(nxt, nxt + len, now);
+                    if rng.chance(0.2) {
+                        board.rate.mark_app_limited(board.in_flight());
+                    }
                     let octet = Octet {
                         sent_at: now,
                         resent: false,
@@ -110,6 +113,13 @@ fn it_knows_of_every_octet_what_befell_it() {
     }
 }
 
+/// What the acknowledgment of all before `una` makes of the delivery rate.
+fn rate(board: &mut Scoreboard, una: SeqNumber, now: Instant) -> u64 {
+    let acked = board.acknowledge(una, now);
+    board.rate.sample(acked.delivered.newest.as_ref(), now);
+    board.rate.last()
+}
+
 #[test]
 fn the_delivery_rate_is_the_slower_of_both_sides() {
     let at = |ms| Instant::from_millis(1_000 + ms);
@@ -117,31 +127,22 @@ fn the_delivery_rate_is_the_slower_of_both_sides() {
     // 10,000 octets leave within 10 ms, and are acknowledged within 100 ms of the first.
     let mut board = Scoreboard::default();
     for i in 0..10 {
-        board.sent(
-            seq(i * 1_000),
-            seq((i + 1) * 1_000),
-            at(u64::from(i)),
-            false,
-        );
+        board.sent(seq(i * 1_000), seq((i + 1) * 1_000), at(u64::from(i)));
     }
-    let acked = board.acknowledge(seq(10_000), at(100));
-    assert_eq!(acked.delivery_rate, Some(100_000));
+    assert_eq!(rate(&mut board, seq(10_000), at(100)), 100_000);
     // What the application limited says nothing about the network.
-    board.sent(seq(10_000), seq(11_000), at(200), true);
-    assert_eq!(board.acknowledge(seq(11_000), at(201)).delivery_rate, None);
+    board.rate.mark_app_limited(0);
+    board.sent(seq(10_000), seq(11_000), at(200));
+    assert_eq!(rate(&mut board, seq(11_000), at(201)), 100_000);
+    assert!(!board.rate.is_app_limited());
     // A compressed run of acknowledgments is no bandwidth.
     for i in 11..21 {
-        board.sent(
-            seq(i * 1_000),
-            seq((i + 1) * 1_000),
-            at(300 + 10 * u64::from(i - 11)),
-            false,
-        );
+        let left = at(300 + 10 * u64::from(i - 11));
+        board.sent(seq(i * 1_000), seq((i + 1) * 1_000), left);
     }
     let mut highest = 0;
     for i in 11..21 {
-        let acked = board.acknowledge(seq((i + 1) * 1_000), at(400));
-        highest = highest.max(acked.delivery_rate.unwrap());
+        highest = highest.max(rate(&mut board, seq((i + 1) * 1_000), at(400)));
     }
     assert!(highest <= 111_112, "{highest}");
 }
@@ -151,8 +152,8 @@ fn an_acknowledgment_of_nothing_is_none() {
     let mut board = Scoreboard::default();
     let acked = board.acknowledge(SeqNumber(5), Instant::from_secs(1));
     assert_eq!(
-        (acked.octets, acked.sent_at, acked.delivery_rate),
-        (0, None, None)
+        (acked.octets, acked.sent_at, board.rate.last()),
+        (0, None, 0)
     );
     board.mark_first_lost(10);
     board.mark_all_lost();

@@ -54,11 +54,7 @@ pub(crate) fn begin(c: &mut Connection, fast: bool, now: Instant) {
     let stamp = timestamps::clock(&c.tcb, now);
     let (tcb, active) = c.parts();
     active.recovery.undo = Some(Undo {
-        before: CongestionWindow {
-            cwnd: tcb.cwnd,
-            ssthresh: tcb.ssthresh,
-            mss: u32::from(tcb.snd_mss),
-        },
+        before: tcb.congestion_window(),
         stamp,
         from: tcb.snd_una,
         to: tcb.snd_nxt,
