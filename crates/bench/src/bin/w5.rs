@@ -1,12 +1,15 @@
 //! W5: congestion control over an impaired path, in virtual time. Markdown comes out.
 //!
-//! `cargo run --release -p handfast-bench --bin w5 [seeds] [only rows with this in the name]`
+//! `cargo run --release -p handfast-bench --bin w5 [seeds] [rows] [algorithms]`: only rows with this
+//! in their name, and only these algorithms, separated by commas.
 //!
 //! The path: 100 Mbit/s of IP packets, 50 ms round trip, a drop-tail queue of one
 //! bandwidth-delay product (unless the row says otherwise), 1,500 octets; impairments are those
-//! of the sender's direction. Three tables: the share of the link that one bulk transfer gets in
-//! 60 s, the first 5 discarded; 20 MiB from SYN to last octet; and two flows of one algorithm that
-//! begin within a second of each other. Every octet is compared. Figures are a median and, in
+//! of the sender's direction. Four tables: the share of the link that one bulk transfer gets in
+//! 60 s, the first 5 discarded, and what that is of the most that there can be, which is the rate
+//! without what is lost and without headers; 20 MiB from SYN to last octet; two flows of one
+//! algorithm that begin within a second of each other; and CUBIC beside another. Every octet is
+//! compared. Figures are a median and, in
 //! brackets, the least and the most of all seeds; where nothing is left to chance, one run is all
 //! runs.
 
@@ -15,14 +18,13 @@ use handfast::congestion::Congestion;
 use handfast_bench::spread;
 use handfast_sim::handfast::base::{Duration, Instant};
 use handfast_sim::handfast::link::impaired::{Impairment, Queue, Rate};
-use handfast_sim::handfast::stack::StackConfig;
-use handfast_sim::handfast::{Config, TcpInfo, TcpListener, TcpStream};
+use handfast_sim::handfast::{Config, TcpConnector, TcpInfo, TcpListener, TcpStream};
 use handfast_sim::{Handle, Host, LinkConfig, Sim};
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 const RATE: u64 = 100_000_000;
 const ROUND_TRIP: Duration = Duration::from_millis(50);
@@ -44,9 +46,22 @@ fn main() {
          {} KiB; {seeds} seeds; median (least..most)",
         Config::default().receive_buffer.most() >> 10
     );
-    bulk(&rows, seeds);
-    file(&rows, seeds);
-    fairness(&rows, seeds);
+    let algorithms = algorithms(args.next());
+    bulk(&rows, seeds, &algorithms);
+    file(&rows, seeds, &algorithms);
+    fairness(&rows, seeds, &algorithms);
+    rivals(&rows, seeds, &algorithms);
+}
+
+/// Those with these names, separated by commas; all that have one.
+fn algorithms(names: Option<String>) -> Vec<Congestion> {
+    match names {
+        Some(names) => names
+            .split(',')
+            .map(|name| name.parse().expect("an algorithm's name"))
+            .collect(),
+        None => Congestion::NAMED.to_vec(),
+    }
 }
 
 /// A name, the sender's direction, and whether chance has a part in it.
@@ -90,36 +105,39 @@ fn rows() -> Vec<Row> {
 }
 
 /// One bulk transfer for a minute.
-fn bulk(rows: &[Row], seeds: u64) {
+fn bulk(rows: &[Row], seeds: u64, algorithms: &[Congestion]) {
     println!("\n### Bulk: share of the link, 5 s to 60 s\n");
-    println!("| path | algorithm | share | sent again | timeouts |\n|---|---|---|---|---|");
+    println!("| path | algorithm | share | of the limit | sent again | timeouts |");
+    println!("|---|---|---|---|---|---|");
     for (name, path, chance) in rows {
-        for algorithm in Congestion::NAMED {
+        for &algorithm in algorithms {
             let runs = all_seeds(seeds, *chance, |seed| {
                 let world = World::new(seed, *path, algorithm);
                 let flow = world.flow(Duration::ZERO, u64::MAX);
                 let [share] = world.shares([&flow]);
                 let info = flow.info.take().expect("a connection");
                 let again = f64::from(info.retransmissions);
-                [share, again, f64::from(info.timeouts)]
+                let limit = (1.0 - path.loss) * f64::from(info.snd_mss) / f64::from(info.path_mtu);
+                [share, share / limit, again, f64::from(info.timeouts)]
             });
             println!(
-                "| {name} | {} | {} | {} | {} |",
+                "| {name} | {} | {} | {} | {} | {} |",
                 algorithm.name(),
                 figure(&runs, 0, 3),
-                figure(&runs, 1, 0),
+                figure(&runs, 1, 3),
                 figure(&runs, 2, 0),
+                figure(&runs, 3, 0),
             );
         }
     }
 }
 
 /// 20 MiB from SYN to last octet.
-fn file(rows: &[Row], seeds: u64) {
+fn file(rows: &[Row], seeds: u64, algorithms: &[Congestion]) {
     println!("\n### 20 MiB, from SYN to last octet\n");
     println!("| path | algorithm | seconds | share | sent again |\n|---|---|---|---|---|");
     for (name, path, chance) in rows {
-        for algorithm in Congestion::NAMED {
+        for &algorithm in algorithms {
             let runs = all_seeds(seeds, *chance, |seed| {
                 let world = World::new(seed, *path, algorithm);
                 let flow = world.flow(Duration::ZERO, FILE);
@@ -141,12 +159,12 @@ fn file(rows: &[Row], seeds: u64) {
 }
 
 /// Two flows of one algorithm.
-fn fairness(rows: &[Row], seeds: u64) {
+fn fairness(rows: &[Row], seeds: u64, algorithms: &[Congestion]) {
     println!("\n### Two flows of one algorithm, 5 s to 60 s\n");
     println!("| path | algorithm | Jain index | both together | smaller share |");
     println!("|---|---|---|---|---|");
     for (name, path, _) in rows {
-        for algorithm in Congestion::NAMED {
+        for &algorithm in algorithms {
             let runs = all_seeds(seeds, true, |seed| {
                 let world = World::new(seed, *path, algorithm);
                 let later = Duration::from_millis(1 + world.sim.rng().below(1_000));
@@ -166,8 +184,43 @@ fn fairness(rows: &[Row], seeds: u64) {
     }
 }
 
+/// A flow of CUBIC, and one of another algorithm that begins within a second of it.
+fn rivals(rows: &[Row], seeds: u64, algorithms: &[Congestion]) {
+    println!("\n### CUBIC beside another, 5 s to 60 s\n");
+    println!("| path | other | CUBIC's part | CUBIC's share | both together |");
+    println!("|---|---|---|---|---|");
+    for (name, path, _) in rows {
+        for &algorithm in algorithms {
+            if algorithm.name() == Congestion::CUBIC.name() {
+                continue;
+            }
+            let runs = all_seeds(seeds, true, |seed| {
+                let world = World::new(seed, *path, algorithm);
+                let later = [(); 2].map(|()| Duration::from_millis(world.sim.rng().below(1_000)));
+                let flows = [
+                    world.flow_of(Congestion::CUBIC, later[0], u64::MAX),
+                    world.flow(later[1], u64::MAX),
+                ];
+                let [cubic, other] = world.shares([&flows[0], &flows[1]]);
+                [cubic / (cubic + other), cubic, cubic + other]
+            });
+            println!(
+                "| {name} | {} | {} | {} | {} |",
+                algorithm.name(),
+                figure(&runs, 0, 3),
+                figure(&runs, 1, 3),
+                figure(&runs, 2, 3),
+            );
+        }
+    }
+}
+
 /// The figures of all seeds, two at a time: each simulation is single-threaded.
-fn all_seeds(seeds: u64, chance: bool, run: impl Fn(u64) -> [f64; 3] + Sync) -> Vec<[f64; 3]> {
+fn all_seeds<const N: usize>(
+    seeds: u64,
+    chance: bool,
+    run: impl Fn(u64) -> [f64; N] + Sync,
+) -> Vec<[f64; N]> {
     let seeds = if chance { seeds.max(1) } else { 1 };
     let next = AtomicUsize::new(0);
     let runs = Mutex::new(Vec::new());
@@ -190,7 +243,7 @@ fn all_seeds(seeds: u64, chance: bool, run: impl Fn(u64) -> [f64; 3] + Sync) -> 
 }
 
 /// One figure of all runs: `median (least..most)`.
-fn figure(runs: &[[f64; 3]], which: usize, digits: usize) -> String {
+fn figure<const N: usize>(runs: &[[f64; N]], which: usize, digits: usize) -> String {
     let mut figures: Vec<f64> = runs.iter().map(|run| run[which]).collect();
     figures.sort_by(f64::total_cmp);
     let (least, median, most) = spread(&figures);
@@ -206,6 +259,7 @@ struct World {
     sender: Host,
     receiver: Host,
     port: Cell<u16>,
+    algorithm: Congestion,
 }
 
 /// What a flow has come to so far.
@@ -219,15 +273,8 @@ struct Flow {
 impl World {
     fn new(seed: u64, up: Impairment, algorithm: Congestion) -> World {
         let sim = Sim::new(seed);
-        let config = || StackConfig {
-            tcp: Arc::new(Config {
-                congestion: algorithm,
-                ..Config::default()
-            }),
-            ..StackConfig::default()
-        };
-        let sender = sim.host_with("sender", &["10.0.0.1/24"], config());
-        let receiver = sim.host_with("receiver", &["10.0.0.2/24"], config());
+        let sender = sim.host("sender", &["10.0.0.1/24"]);
+        let receiver = sim.host("receiver", &["10.0.0.2/24"]);
         let down = Impairment {
             delay: up.delay,
             rate: up.rate,
@@ -246,11 +293,17 @@ impl World {
             sender,
             receiver,
             port: Cell::new(1000),
+            algorithm,
         }
     }
 
     /// A flow of so many octets that begins at `start`.
     fn flow(&self, start: Duration, octets: u64) -> Flow {
+        self.flow_of(self.algorithm, start, octets)
+    }
+
+    /// The same, of another algorithm.
+    fn flow_of(&self, algorithm: Congestion, start: Duration, octets: u64) -> Flow {
         let flow = Flow::default();
         let port = self.port.replace(self.port.get() + 1);
         let to = SocketAddr::new(self.receiver.ip(), port);
@@ -264,7 +317,8 @@ impl World {
         let (net, writing, handle) = (self.sender.net().clone(), flow.clone(), self.sim.handle());
         self.sim.spawn(async move {
             handle.sleep(start).await;
-            let stream = TcpStream::connect(&net, to).await.expect("a connection");
+            let connector = TcpConnector::new().config(config(algorithm));
+            let stream = connector.connect(&net, to).await.expect("a connection");
             write(&stream, octets, &writing).await;
         });
         flow
@@ -281,6 +335,13 @@ impl World {
             *share = (flow.received.get() as f64 - *share) * 8.0 / seconds / RATE as f64;
         }
         shares
+    }
+}
+
+fn config(congestion: Congestion) -> Config {
+    Config {
+        congestion,
+        ..Config::default()
     }
 }
 
