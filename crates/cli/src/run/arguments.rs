@@ -219,4 +219,8 @@ pub enum Congestion {
     Cubic,
     /// Reno with HyStart++ (RFC 5681, RFC 6582, RFC 9406)
     Reno,
+    /// CUBIC, paced
+    CubicPaced,
+    /// BBR, version 3 (draft-ietf-ccwg-bbr)
+    Bbr,
 }

@@ -188,6 +188,8 @@ fn config(arguments: &TcpArguments) -> Config {
         congestion: match arguments.congestion {
             Congestion::Cubic => handfast::congestion::Congestion::CUBIC,
             Congestion::Reno => handfast::congestion::Congestion::RENO,
+            Congestion::CubicPaced => handfast::congestion::Congestion::CUBIC_PACED,
+            Congestion::Bbr => handfast::congestion::Congestion::BBR,
         },
         ..Config::default()
     };
