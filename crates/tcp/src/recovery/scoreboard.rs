@@ -171,7 +171,8 @@ impl Scoreboard {
 
     /// Takes over what another scoreboard had: nobody knows when it left, nor what came of it.
     pub(crate) fn adopt(&mut self, start: SeqNumber, end: SeqNumber, now: Instant) {
-        self.sent(start, end, now, true);
+        self.rate.mark_app_limited(end.offset_from(start));
+        self.sent(start, end, now);
         self.records.iter_mut().for_each(|r| r.retransmissions = 1);
         self.mark_all_lost();
     }
