@@ -1,10 +1,12 @@
 //! What the benchmarks of handfast share: a clock that is read outside the timed part, medians,
 //! two stacks joined in memory, and a load that a program puts on whatever carries it.
 
+pub mod bridge;
 pub mod floor;
 pub mod load;
 pub mod memory;
 pub mod namespace;
+pub mod paths;
 pub mod processor;
 pub mod relays;
 pub mod smoltcp_pair;

@@ -15,9 +15,10 @@
 
 use bytes::Bytes;
 use handfast::congestion::Congestion;
+use handfast_bench::paths::{RATE, Row, rows, way_back};
 use handfast_bench::spread;
 use handfast_sim::handfast::base::{Duration, Instant};
-use handfast_sim::handfast::link::impaired::{Impairment, Queue, Rate};
+use handfast_sim::handfast::link::impaired::Impairment;
 use handfast_sim::handfast::{Config, TcpConnector, TcpInfo, TcpListener, TcpStream};
 use handfast_sim::{Handle, Host, LinkConfig, Sim};
 use std::cell::Cell;
@@ -26,8 +27,6 @@ use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const RATE: u64 = 100_000_000;
-const ROUND_TRIP: Duration = Duration::from_millis(50);
 const DISCARDED: Duration = Duration::from_secs(5);
 const END: Duration = Duration::from_secs(60);
 const FILE: u64 = 20 << 20;
@@ -62,46 +61,6 @@ fn algorithms(names: Option<String>) -> Vec<Congestion> {
             .collect(),
         None => Congestion::NAMED.to_vec(),
     }
-}
-
-/// A name, the sender's direction, and whether chance has a part in it.
-type Row = (&'static str, Impairment, bool);
-
-fn rows() -> Vec<Row> {
-    let clean = Impairment {
-        delay: ROUND_TRIP / 2,
-        rate: Some(Rate {
-            bits_per_second: RATE,
-            queue: Queue::bandwidth_delay_product(RATE, ROUND_TRIP),
-        }),
-        ..Impairment::default()
-    };
-    let lossy = |loss| Impairment { loss, ..clean };
-    let burst = Impairment {
-        loss: 0.01,
-        burst: 5.0,
-        ..clean
-    };
-    let reorder = Impairment {
-        reorder: 0.01,
-        ..clean
-    };
-    let tail_drop = Impairment {
-        rate: Some(Rate {
-            bits_per_second: RATE,
-            queue: Queue::bandwidth_delay_product(RATE, ROUND_TRIP / 10),
-        }),
-        ..clean
-    };
-    vec![
-        ("loss 0", clean, false),
-        ("loss 0.1 %", lossy(0.001), true),
-        ("loss 1 %", lossy(0.01), true),
-        ("loss 3 %", lossy(0.03), true),
-        ("reorder 1 %", reorder, true),
-        ("loss 1 % in bursts of 5", burst, true),
-        ("tail drop: queue 0.1 BDP", tail_drop, false),
-    ]
 }
 
 /// One bulk transfer for a minute.
@@ -275,14 +234,9 @@ impl World {
         let sim = Sim::new(seed);
         let sender = sim.host("sender", &["10.0.0.1/24"]);
         let receiver = sim.host("receiver", &["10.0.0.2/24"]);
-        let down = Impairment {
-            delay: up.delay,
-            rate: up.rate,
-            ..Impairment::default()
-        };
         let link = LinkConfig {
             up,
-            down,
+            down: way_back(&up),
             checksum: true,
             ..LinkConfig::default()
         };
