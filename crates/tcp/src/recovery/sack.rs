@@ -61,7 +61,9 @@ pub(crate) fn arrived(
     }
     learn(c, seg, acked, duplicate, now);
 
-    if undo::is_spurious(c, seg, acked.resent_at.is_some(), duplicate) {
+    if undo::is_spurious(c, seg, acked.resent_at.is_some(), duplicate)
+        || undo::has_all_arrived_unaided(c)
+    {
         undo::undo(c);
     }
     let in_loss = c.parts().1.recovery.phase == Phase::Loss;

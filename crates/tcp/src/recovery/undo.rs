@@ -107,6 +107,16 @@ pub(crate) fn is_spurious(
     false
 }
 
+/// Whether all that was taken for lost has arrived although none of it was sent again: it had only
+/// been overtaken. So it is where reports and what proves them wrong come in one batch, for output
+/// waits until its end.
+pub(crate) fn has_all_arrived_unaided(c: &mut Connection) -> bool {
+    let (_, active) = c.parts();
+    active.recovery.phase == Phase::Fast
+        && active.board.lost() == 0
+        && active.recovery.undo.is_some_and(|u| u.fast && !u.resent)
+}
+
 /// F-RTO's steps 2 and 3, while the timeout's recovery is under way. True when the timeout was
 /// spurious: what was never sent again arrives.
 pub(crate) fn frto(c: &mut Connection, advances: bool, d: &Delivered) -> bool {

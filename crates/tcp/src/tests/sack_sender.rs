@@ -357,6 +357,33 @@ fn a_retransmission_that_was_not_needed_is_undone_once_by_its_timestamp() {
     assert_eq!((phase(&b), info(&b).ssthresh), (Phase::Fast, 5_000));
 }
 
+/// What is reported above a hole, and what fills it, come together: nothing was lost.
+#[test]
+fn a_recovery_in_which_all_arrives_before_anything_is_sent_again_is_undone() {
+    let mut b = in_flight(10);
+    let before = info(&b);
+    b.arrive_quietly("ACK sack=1000..4000");
+    assert_eq!((phase(&b), info(&b).lost), (Phase::Fast, 1_000));
+    b.arrive_quietly("ACK ack=4000");
+    assert_eq!(phase(&b), Phase::Open);
+    b.drain();
+    let after = info(&b);
+    assert_eq!(
+        (after.retransmissions, after.ssthresh),
+        (0, before.ssthresh)
+    );
+    assert!(after.cwnd >= before.cwnd && after.reordering);
+    // One of two holes alone proves nothing for the other.
+    let mut b = in_flight(10);
+    b.arrive_quietly("ACK sack=1000..2000 sack=3000..7000");
+    assert_eq!(info(&b).lost, 2_000);
+    b.arrive_quietly("ACK ack=2000 sack=3000..7000");
+    assert_eq!((phase(&b), info(&b).lost), (Phase::Fast, 1_000));
+    b.drain();
+    assert_eq!(info(&b).retransmissions, 1);
+    assert_eq!(info(&b).ssthresh, 5_000);
+}
+
 /// RFC 3708: every segment that was sent again is reported to have come twice.
 #[test]
 fn duplicates_reported_for_all_that_was_sent_again_undo_the_reduction() {
