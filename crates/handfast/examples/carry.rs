@@ -115,12 +115,7 @@ mod linux {
                 .routes()
                 .find(|route| route.iface != IfaceId::LOOPBACK);
             let iface = link.expect("a link").iface;
-            let route = Route {
-                prefix: "10.9.0.1/32".parse().expect("a prefix"),
-                gateway: None,
-                iface,
-                metric: 0,
-            };
+            let route = Route::new("10.9.0.1/32".parse().expect("a prefix"), None, iface);
             stack.add_route(route, now).expect("a route");
         });
     }

@@ -58,7 +58,8 @@ pub use handfast_stack::TcpSnapshot;
 pub use handfast_tcp::congestion;
 pub use handfast_tcp::{
     Buffer, Config, ConnectionError, Ecn, EcnMode, EcnSnapshot, ExportError, ImportError,
-    KeepAlive, QuickAck, Readiness, Snapshot, State, TcpInfo, TimestampClock, UserTimeoutOption,
+    KeepAlive, MtuProbing, QuickAck, Readiness, Snapshot, State, TcpInfo, TimestampClock,
+    UserTimeoutOption,
 };
 pub use handfast_trace as trace;
 pub use handfast_wire as wire;

@@ -185,12 +185,7 @@ fn inside() {
         world.net.with_stack(|s, now| {
             let prefix = AddressPrefix::new(peer.parse().unwrap(), *most).unwrap();
             let iface = world.iface;
-            let route = Route {
-                prefix,
-                gateway: None,
-                iface,
-                metric: 0,
-            };
+            let route = Route::new(prefix, None, iface);
             s.add_route(route, now).unwrap();
         });
         for begins_with_us in [true, false] {

@@ -78,12 +78,7 @@ fn hand_over(from: &Net, to: &Net, peer: &Net, route: (IfaceId, IfaceId)) {
     peer.with_stack(|s, now| {
         s.remove_route(address, None, route.0, now);
         let (prefix, iface) = (address, route.1);
-        let route = Route {
-            prefix,
-            gateway: None,
-            iface,
-            metric: 0,
-        };
+        let route = Route::new(prefix, None, iface);
         s.add_route(route, now).unwrap();
     });
 }
@@ -189,12 +184,7 @@ fn every_octet_arrives_once_however_often_the_connection_moves() {
             peer_net.with_stack(|s, now| {
                 s.add_address(routes[0], "10.9.0.1/32".parse().unwrap(), now)
                     .unwrap();
-                let route = Route {
-                    prefix: address,
-                    gateway: None,
-                    iface: routes[0],
-                    metric: 0,
-                };
+                let route = Route::new(address, None, routes[0]);
                 s.add_route(route, now).unwrap();
             });
             for home in &homes {
@@ -203,12 +193,7 @@ fn every_octet_arrives_once_however_often_the_connection_moves() {
                     if home.name() == "one" {
                         s.add_address(iface, address, now).unwrap();
                     }
-                    let route = Route {
-                        prefix: "10.9.0.1/32".parse().unwrap(),
-                        gateway: None,
-                        iface,
-                        metric: 0,
-                    };
+                    let route = Route::new("10.9.0.1/32".parse().unwrap(), None, iface);
                     s.add_route(route, now).unwrap();
                 });
             }

@@ -55,6 +55,8 @@ pub enum Loss {
     QueueFull,
     /// A test named this packet.
     Chosen,
+    /// A hop on the way carries no packet so large.
+    TooBig,
 }
 
 /// Told of every wire-sized packet that crosses a link. It must not block.

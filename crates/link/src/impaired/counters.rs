@@ -16,12 +16,14 @@ pub struct Counters {
     pub delivered: u64,
     /// Octets of those.
     pub delivered_octets: u64,
-    /// Lost by chance, in a burst or by choice.
+    /// Lost by chance, in a burst, by choice or at a hop.
     pub lost: u64,
     /// Of these, lost in a burst.
     pub lost_in_bursts: u64,
     /// Of these, lost because a test said so.
     pub lost_by_choice: u64,
+    /// Of these, lost because they were too big for a hop.
+    pub too_big: u64,
     /// Lost because the bottleneck's queue was full.
     pub queue_full: u64,
     /// Passed with a mark of the bottleneck's: Congestion Experienced.
@@ -76,6 +78,7 @@ impl Counters {
             Loss::QueueFull => self.queue_full += 1,
             Loss::Burst => self.lost_in_bursts += 1,
             Loss::Chosen => self.lost_by_choice += 1,
+            Loss::TooBig => self.too_big += 1,
             _ => {}
         }
         self.lost += u64::from(why != Loss::QueueFull);

@@ -1,3 +1,4 @@
+use super::Hop;
 use handfast_base::Duration;
 
 /// What a path does to the packets of one direction. Plain data; the default does nothing.
@@ -33,6 +34,8 @@ pub struct Impairment {
     /// if its sender allows that (RFC 3168, 5); others wait on, until the queue is full. `None`:
     /// nothing is marked.
     pub ecn_mark: Option<u64>,
+    /// A hop that carries smaller packets than the link does, ahead of all else.
+    pub hop: Option<Hop>,
 }
 
 impl Impairment {
@@ -41,6 +44,7 @@ impl Impairment {
         let dice = [self.loss, self.reorder, self.duplicate, self.corrupt];
         dice.iter().any(|&p| p > 0.0)
             || self.rate.is_some()
+            || self.hop.is_some()
             || !(self.delay.is_zero() && self.jitter.is_zero())
     }
 }

@@ -34,6 +34,7 @@
 mod bottleneck;
 mod counters;
 mod dice;
+mod hop;
 mod impairment;
 mod mark;
 mod pair;
@@ -43,6 +44,7 @@ mod tests;
 mod wrapped;
 
 pub use counters::{Counters, CountersHandle, Delay};
+pub use hop::Hop;
 pub use impairment::{Impairment, Queue, Rate, Reordering};
 pub use pair::{End, PairConfig, pair};
 pub use path::{Choose, Path, Verdict};

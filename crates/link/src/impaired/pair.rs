@@ -135,7 +135,11 @@ impl Link for End {
         let Shared {
             paths, observers, ..
         } = &mut *shared;
-        let path = &mut paths[side];
+        let [first, second] = paths;
+        let (path, opposite) = match side {
+            0 => (first, second),
+            _ => (second, first),
+        };
         let before = path.poll_timeout();
         let [first, second] = observers;
         let (sender, receiver) = if side == 0 {
@@ -144,13 +148,25 @@ impl Link for End {
             (second, first)
         };
         let count = path.send(now, batch, &mut Watchers::both(medium, sender, receiver));
-        let sooner = path
-            .poll_timeout()
-            .is_some_and(|at| before.is_none_or(|before| at < before));
+        let is_sooner = |at: Option<Instant>, before: Option<Instant>| {
+            at.is_some_and(|at| before.is_none_or(|before| at < before))
+        };
+        let sooner = is_sooner(path.poll_timeout(), before);
+        let mut back = None;
+        if !path.messages().is_empty() {
+            // What a hop has to tell goes back, as if the other end had sent it.
+            let before = opposite.poll_timeout();
+            let mut watchers = Watchers::both(medium, receiver, sender);
+            opposite.send(now, path.messages(), &mut watchers);
+            path.messages().clear();
+            if is_sooner(opposite.poll_timeout(), before) {
+                back = shared.wakers[side].clone();
+            }
+        }
         shared.refused[side] = !batch.is_empty();
         let wake = sooner.then(|| shared.wakers[other].clone()).flatten();
         drop(shared);
-        wake.inspect(Waker::wake_by_ref);
+        wake.into_iter().chain(back).for_each(Waker::wake);
         Ok(count)
     }
 

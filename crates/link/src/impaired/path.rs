@@ -30,6 +30,8 @@ pub struct Path {
     arrivals: VecDeque<(Arrival, Instant)>,
     out_of_order: BTreeMap<Arrival, (Packet, Instant)>,
     counters: Counters,
+    /// What a hop has to tell, until somebody puts it on the way back.
+    messages: Batch,
 }
 
 /// Arrivals looked at in one go.
@@ -72,6 +74,7 @@ impl Path {
             arrivals: VecDeque::new(),
             out_of_order: BTreeMap::new(),
             counters: Counters::default(),
+            messages: Batch::new(CAPACITY),
         }
     }
 
@@ -134,6 +137,11 @@ impl Path {
         count
     }
 
+    /// What a [hop](Impairment::hop) has to tell the sender, to be sent the other way.
+    pub fn messages(&mut self) -> &mut Batch {
+        &mut self.messages
+    }
+
     /// Moves packets that have arrived by `now` to the end of `batch`; returns how many.
     pub fn receive(&mut self, now: Instant, batch: &mut Batch) -> usize {
         let mut moved = 0;
@@ -192,6 +200,16 @@ impl Path {
         let number = self.counters.sent;
         self.counters.sent += 1;
         self.counters.sent_octets += u64::from(packet.len());
+        let medium = self.medium;
+        if let Some(hop) = self.impairment.hop.filter(|h| !h.passes(packet, medium)) {
+            if let Some(message) = hop.message(packet, medium) {
+                // With more than so many they are lost.
+                let _ = self.messages.push(message);
+            }
+            self.counters.lose(Loss::TooBig);
+            watchers.tell(packet, now, None, Fate::Lost(Loss::TooBig));
+            return;
+        }
         let verdict = self.chosen.ask(packet, number);
         let roll = self.dice.roll(&self.impairment);
         let departure = match &self.impairment.rate {

@@ -111,6 +111,11 @@ impl<L: Link> Impaired<L> {
         self.more = true;
         for _ in 0..ROUNDS {
             self.received.send(now, &mut self.inbox, &mut watchers);
+            let messages = self.received.messages();
+            if !messages.is_empty() {
+                self.sent.send(now, messages, &mut Watchers::none());
+                messages.clear();
+            }
             if self.received.is_full() || !self.inbox.is_empty() {
                 break;
             }
@@ -133,6 +138,13 @@ impl<L: Link> Impaired<L> {
         }
         let mut watchers = Watchers::one(self.medium, &mut self.observer, Direction::Sent);
         let count = self.sent.send(now, batch, &mut watchers);
+        let messages = self.sent.messages();
+        if !messages.is_empty() {
+            let way = Direction::Received;
+            let mut watchers = Watchers::one(self.medium, &mut self.observer, way);
+            self.received.send(now, messages, &mut watchers);
+            messages.clear();
+        }
         self.flush(now)?;
         Ok(count)
     }

@@ -5,9 +5,9 @@ use crate::LinkConfig;
 use crate::transfer::{Close, Manners, Transfer};
 use handfast::base::{Duration, Instant, Rng};
 use handfast::congestion::Congestion;
-use handfast::link::impaired::{Impairment, Queue, Rate, Reordering};
+use handfast::link::impaired::{Hop, Impairment, Queue, Rate, Reordering};
 use handfast::stack::SynCookies;
-use handfast::{Buffer, Config, Ecn, KeepAlive, QuickAck};
+use handfast::{Buffer, Config, Ecn, KeepAlive, MtuProbing, QuickAck};
 
 /// Octets that one run moves at most.
 const OCTETS: f64 = 6e6;
@@ -67,6 +67,8 @@ impl Scenario {
             shrinkings,
             connections,
         };
+        // Dice of their own, so that the rest of a seed's scenario stays what it was.
+        Dice(Rng::new(seed ^ 0x0407_1280)).hops(&mut scenario);
         if scenario.is_memory_short() {
             // What was dropped for want of memory, no link can tell.
             let all = scenario.connections.iter_mut();
@@ -191,6 +193,34 @@ impl Dice {
             duplicate,
             corrupt,
             ecn_mark: self.chance(0.5).then(|| self.log(3e3, 1e5) as u64),
+            hop: None,
+        }
+    }
+
+    /// Hops that carry less than the link, some of them in silence.
+    fn hops(&mut self, scenario: &mut Scenario) {
+        let least = if scenario.is_v6 { 1280 } else { 552 };
+        for link in &mut scenario.links {
+            if link.mtu <= least || !self.chance(0.15) {
+                continue;
+            }
+            let mut hop = |link: &LinkConfig| Hop {
+                mtu: self.log(f64::from(least), f64::from(link.mtu)) as u32,
+                tells: self.chance(0.5),
+            };
+            let (up, down) = (hop(link), hop(link));
+            match self.below(3) {
+                0 => link.up.hop = Some(up),
+                1 => link.down.hop = Some(down),
+                _ => (link.up.hop, link.down.hop) = (Some(up), Some(down)),
+            }
+        }
+        for plan in &mut scenario.connections {
+            for config in [&mut plan.client_config, &mut plan.server_config] {
+                if self.chance(0.1) {
+                    config.mtu_probing = MtuProbing::Always;
+                }
+            }
         }
     }
 

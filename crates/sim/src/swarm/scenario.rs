@@ -97,7 +97,8 @@ impl Scenario {
     /// Whether anything of this connection can be lost on its link.
     pub(super) fn may_lose(&self, plan: &Plan) -> bool {
         let link = Scenario::link_between(plan.client, plan.server);
-        let loses = |i: &Impairment| i.loss > 0.0 || i.corrupt > 0.0 || i.rate.is_some();
+        let loses =
+            |i: &Impairment| i.loss > 0.0 || i.corrupt > 0.0 || i.rate.is_some() || i.hop.is_some();
         let LinkConfig { up, down, .. } = &self.links[link];
         loses(up) || loses(down) || self.outages.iter().any(|outage| outage.link == link)
     }
@@ -189,6 +190,10 @@ impl fmt::Display for Impaired<'_> {
             if p > 0.0 {
                 write!(f, ", {what} {:.2} %", p * 100.0)?;
             }
+        }
+        if let Some(hop) = &i.hop {
+            let tells = if hop.tells { "told" } else { "in silence" };
+            write!(f, ", more than {} octets lost {tells}", hop.mtu)?;
         }
         if i.loss > 0.0 && i.burst > 1.0 {
             write!(f, " in bursts of {:.1}", i.burst)?;

@@ -46,9 +46,7 @@ pub(super) fn timed_out(c: &mut Connection, now: Instant) {
     }
     d.search.low = mtu;
     // It may all have been an outage: what has worked will work again.
-    if is_proven {
-        d.search.hint = Some(was);
-    }
+    d.search.hint = is_proven.then_some(was);
     d.search.once = false;
     d.due = Instant::ZERO;
 }

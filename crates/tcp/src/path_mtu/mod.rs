@@ -134,8 +134,9 @@ fn discovery(c: &mut Connection, now: Instant) -> &mut Discovery {
             search: Search {
                 low: known,
                 high,
-                // Most paths carry what their first link does.
-                hint: Some(high),
+                // Most paths carry what their first link does; but not where somebody searches
+                // because of what vanished.
+                hint: (c.config.mtu_probing == MtuProbing::Always).then_some(high),
                 once: false,
             },
             probe: None,

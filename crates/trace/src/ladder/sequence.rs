@@ -425,6 +425,7 @@ fn loss_text(loss: Loss) -> &'static str {
         Loss::Burst => "burst",
         Loss::QueueFull => "queue full",
         Loss::Chosen => "chosen",
+        Loss::TooBig => "too big",
         _ => "other",
     }
 }

@@ -15,7 +15,13 @@ pub(super) fn of(fate: Fate, reason: SendReason) -> Vec<String> {
 
 /// The fate that comments tell of.
 pub(super) fn fate(comments: &[String]) -> Fate {
-    let losses = [Loss::Random, Loss::Burst, Loss::QueueFull, Loss::Chosen];
+    let losses = [
+        Loss::Random,
+        Loss::Burst,
+        Loss::QueueFull,
+        Loss::Chosen,
+        Loss::TooBig,
+    ];
     let fates = [Fate::Reordered, Fate::Duplicate, Fate::Corrupted]
         .into_iter()
         .chain(losses.map(Fate::Lost))

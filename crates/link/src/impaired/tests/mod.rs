@@ -1,5 +1,6 @@
 mod corruption;
 mod counters;
+mod hops;
 mod links;
 mod marks;
 mod statistics;
