@@ -171,7 +171,9 @@ fn every_octet_arrives_once_however_often_the_connection_moves() {
                 loss,
                 ..Impairment::default()
             });
-            homes.each_ref().map(|home| sim.connect(home, &peer, path));
+            for home in &homes {
+                sim.connect(home, &peer, path);
+            }
             let peer_net = peer.net().clone();
             let address: AddressPrefix = WANDERING.parse().unwrap();
             let routes = [0, 1].map(|n| {
