@@ -6,7 +6,7 @@
 
 use handfast_conformance::mutate::{Mutant, mutants};
 use handfast_conformance::table::{Requirement, Rfc, Status};
-use handfast_conformance::{citation, root, table, tests};
+use handfast_conformance::{citation, root, table, tests, tree};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -57,10 +57,10 @@ fn run(seed: u64, rows: usize, limit: Duration, file: &Path) -> Result<(), Strin
     let root = root();
     let tables = table::load(&root)?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    let tree = target.join("bite/tree");
-    copy_tree(&root, &tree)?;
+    let copy = target.join("bite/tree");
+    tree::copy(&root, &copy)?;
     let bench = Bench {
-        tree: tree.clone(),
+        tree: copy,
         target: target.join("bite/target"),
     };
     let mut all: Vec<(&Rfc, &Requirement)> = tables
@@ -68,7 +68,7 @@ fn run(seed: u64, rows: usize, limit: Duration, file: &Path) -> Result<(), Strin
         .flat_map(|t| t.requirements.iter().map(move |r| (t, r)))
         .filter(|(_, r)| r.status() == Status::Met)
         .collect();
-    shuffle(&mut all, seed);
+    tree::shuffle(&mut all, seed);
     let (start, mut outcomes) = (Instant::now(), Vec::new());
     for (t, row) in all.into_iter().take(rows) {
         if start.elapsed() > limit {
@@ -83,7 +83,7 @@ fn run(seed: u64, rows: usize, limit: Duration, file: &Path) -> Result<(), Strin
         println!("{} {}: {word}", t.rfc, row.id);
         outcomes.push((t.rfc, row, outcome));
         let text = page(seed, &outcomes);
-        write(file, &text)?;
+        tree::write(file, &text)?;
     }
     Ok(())
 }
@@ -108,9 +108,9 @@ impl Bench {
                 if survived.len() >= TRIES {
                     break;
                 }
-                write(&path, &mutant.apply(&source))?;
+                tree::write(&path, &mutant.apply(&source))?;
                 let noticed = self.noticed(&row.tests);
-                write(&path, &source)?;
+                tree::write(&path, &source)?;
                 match noticed {
                     Some(Some(test)) => {
                         return Ok(Outcome::Bitten(file.clone(), mutant, test, survived));
@@ -223,45 +223,4 @@ fn page(seed: u64, outcomes: &[(u32, &Requirement, Outcome)]) -> String {
     list("Not noticed", |o| matches!(o, Outcome::Survived(_)));
     list("Nothing to change", |o| matches!(o, Outcome::NotApplicable));
     out
-}
-
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
-}
-
-/// What a build needs; files that have not changed keep their time.
-fn copy_tree(from: &Path, to: &Path) -> Result<(), String> {
-    std::fs::create_dir_all(to).map_err(|e| format!("{}: {e}", to.display()))?;
-    for name in ["Cargo.toml", "Cargo.lock", "crates"] {
-        copy(&from.join(name), &to.join(name))?;
-    }
-    Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    let told = |e: std::io::Error| format!("{}: {e}", from.display());
-    if from.is_dir() {
-        std::fs::create_dir_all(to).map_err(told)?;
-        for entry in std::fs::read_dir(from).map_err(told)? {
-            let name = entry.map_err(told)?.file_name();
-            copy(&from.join(&name), &to.join(&name))?;
-        }
-        return Ok(());
-    }
-    let new = std::fs::read(from).map_err(told)?;
-    if std::fs::read(to).is_ok_and(|old| old == new) {
-        return Ok(());
-    }
-    std::fs::write(to, new).map_err(told)
-}
-
-/// Fisher and Yates, by SplitMix64.
-fn shuffle<T>(all: &mut [T], mut seed: u64) {
-    for n in (1..all.len()).rev() {
-        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = seed;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        all.swap(n, ((z ^ z >> 31) % (n as u64 + 1)) as usize);
-    }
 }

@@ -13,6 +13,7 @@ pub mod mutate;
 pub mod page;
 pub mod table;
 pub mod tests;
+pub mod tree;
 
 use std::path::{Path, PathBuf};
 

@@ -32,6 +32,7 @@ pub(crate) fn from_connect(why: ConnectError) -> Error {
         ConnectError::LocalAddress => ErrorKind::AddrNotAvailable,
         ConnectError::AddressInUse => ErrorKind::AddrInUse,
         ConnectError::NoPorts => ErrorKind::AddrNotAvailable,
+        ConnectError::NoKey => ErrorKind::PermissionDenied,
         ConnectError::NoMemory => ErrorKind::OutOfMemory,
         _ => ErrorKind::Other,
     };

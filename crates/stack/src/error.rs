@@ -19,6 +19,8 @@ pub enum ConnectError {
     NoPorts,
     /// The memory budget is used up.
     NoMemory,
+    /// Signatures are required, and no key is for this connection.
+    NoKey,
 }
 
 impl fmt::Display for ConnectError {
@@ -31,6 +33,7 @@ impl fmt::Display for ConnectError {
             ConnectError::AddressInUse => "address in use",
             ConnectError::NoPorts => "every ephemeral port to this remote address is taken",
             ConnectError::NoMemory => "memory budget used up",
+            ConnectError::NoKey => "signatures are required, and there is no key for the peer",
         })
     }
 }

@@ -8,8 +8,10 @@ use crate::tcp_sockets::{Holder, SYN_RECEIVED_TIMER};
 use crate::timer_wheel::Timer;
 use crate::tuple::{StoredTuple, Tuple};
 use crate::{IfaceId, SocketId, SocketKind, Stack, TraceEvent};
+use alloc::boxed::Box;
 use core::mem::size_of;
 use handfast_base::{Duration, Instant};
+use handfast_tcp::authentication::Session;
 use handfast_tcp::{Readiness, State, SynReceived};
 use handfast_wire::tcp::TcpHeader;
 use handfast_wire::{Discard, SeqNumber};
@@ -37,6 +39,8 @@ pub(crate) struct HalfOpen {
     pub(crate) decided: bool,
     /// Our SYN,ACK carries a cookie for the next time (RFC 7413).
     pub(crate) gives_cookie: bool,
+    /// How it signs, if it does.
+    pub(crate) session: Option<Box<Session>>,
     pub(crate) syn_ack_due: bool,
     pub(crate) ack_due: bool,
     pub(crate) dirty: bool,
@@ -50,12 +54,19 @@ impl Stack {
         listener: u32,
         tuple: &Tuple,
         iss_floor: Option<SeqNumber>,
+        session: Option<Box<Session>>,
         now: Instant,
     ) -> Result<(), Discard> {
         let iss = self.initial_sequence_number(tuple, iss_floor, now);
-        let syn = self.segment.header;
-        let gives_cookie = self.asks_for_fast_open(listener);
+        let mut syn = self.segment.header;
+        if session.as_ref().is_some_and(|s| !s.allows_timestamps()) {
+            syn.options.timestamps = None;
+        }
+        let gives_cookie = session.is_none() && self.asks_for_fast_open(listener);
         let index = self.insert_half_open(listener, tuple, &syn, iss, now)?;
+        if let Some(half_open) = self.table.half_open.get_mut(index) {
+            half_open.session = session;
+        }
         let is_decided = self.table.half_open.get(index).is_some_and(|h| h.decided);
         if is_decided {
             if let Some(half_open) = self.table.half_open.get_mut(index) {
@@ -102,6 +113,7 @@ impl Stack {
             irs: syn.seq,
             decided: !listener.options.pending,
             gives_cookie: false,
+            session: None,
             syn_ack_due: false,
             ack_due: false,
             dirty: false,
@@ -182,7 +194,10 @@ impl Stack {
             .cancel(&mut half_open.timer, SYN_RECEIVED_TIMER | u64::from(index));
         let tuple = half_open.tuple.get();
         let path = self.network.path(half_open.iface, tuple.remote.ip(), now);
-        let connection = half_open.record.into_connection(config, path, now);
+        let mut connection = half_open.record.into_connection(config, path, now);
+        if let Some(session) = &half_open.session {
+            connection.reserve_options(session.option_len());
+        }
         let holder = match claim {
             Some(_) => Holder::Application,
             None => Holder::Listener,
@@ -190,7 +205,8 @@ impl Stack {
         // What the record was, so that the step to ESTABLISHED is seen.
         let state = State::SynReceived;
         let (iface, tuple) = (half_open.iface, half_open.tuple);
-        let socket = self.new_socket(connection, tuple, iface, state, holder);
+        let mut socket = self.new_socket(connection, tuple, iface, state, holder);
+        socket.session = half_open.session;
         let connection = self.insert_connection(socket, Some(Owner::SynReceived(index)));
         self.metrics.tcp.accepts += 1;
         if let Some(claim) = claim {

@@ -124,6 +124,19 @@ impl Stack {
         let Some(socket) = self.table.connections.get_mut(index) else {
             return Err(Discard::IcmpQuote);
         };
+        // RFC 5925, 7.8: nobody has signed it. IPv6's "packet too big" is only held to what is in
+        // flight, as without keys.
+        let is_hard = match error {
+            IcmpError::Hard(_) => true,
+            IcmpError::TooBig { .. } => tuple.remote.is_ipv4(),
+            _ => false,
+        };
+        if is_hard
+            && socket.connection.state().is_synchronized()
+            && socket.session.as_ref().is_some_and(|s| !s.accepts_icmp())
+        {
+            return Err(Discard::IcmpUnsigned);
+        }
         if !socket.connection.icmp_error(error, seq, now) {
             return Err(Discard::IcmpQuote);
         }

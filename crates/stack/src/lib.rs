@@ -8,6 +8,7 @@
 extern crate alloc;
 
 pub mod address;
+mod authentication;
 pub mod icmp;
 pub mod ports;
 pub mod rate_limit;

@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
 use handfast_base::Instant;
 use handfast_tcp::Config;
+use handfast_tcp::authentication::KeyRing;
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
@@ -41,6 +42,9 @@ pub struct ListenOptions {
     pub fast_open: usize,
     /// When SYNs are answered without keeping anything of them.
     pub syn_cookies: SynCookies,
+    /// Which peers must sign what they send, and with which keys; what is sent to them is signed,
+    /// too. They get neither cookies nor Fast Open.
+    pub keys: KeyRing,
     /// Options of the connections; `None`: the stack's own.
     pub config: Option<Arc<Config>>,
 }
@@ -57,6 +61,7 @@ impl Default for ListenOptions {
             abort_on_overflow: false,
             fast_open: 0,
             syn_cookies: SynCookies::default(),
+            keys: KeyRing::new(),
             config: None,
         }
     }

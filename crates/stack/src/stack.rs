@@ -1,4 +1,5 @@
 use crate::address::{AddressPrefix, IfaceId};
+use crate::authentication::RawHeader;
 use crate::budget::Budget;
 use crate::fast_open::{FastOpenKeys, FastOpenPeers};
 use crate::foreign_socket::ForeignQueue;
@@ -138,6 +139,7 @@ pub struct Stack {
 
     /// Scratch: the segment that arrives, the one that leaves, the batch that stays inside.
     pub(crate) segment: Segment,
+    pub(crate) raw_header: RawHeader,
     pub(crate) slot: SegmentSlot,
     pub(crate) local: Option<Batch>,
 }
@@ -177,6 +179,7 @@ impl Stack {
             budget: Budget::new(config.memory),
             metrics: Metrics::new(),
             trace: Trace::new(config.trace),
+            raw_header: RawHeader::NONE,
             segment: Segment::default(),
             slot: SegmentSlot::default(),
             local: None,

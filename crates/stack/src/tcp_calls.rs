@@ -5,6 +5,7 @@ use crate::{SocketId, Stack};
 use bytes::Bytes;
 use core::net::SocketAddr;
 use handfast_base::{Duration, Instant};
+use handfast_tcp::authentication::Session;
 use handfast_tcp::{
     CloseError, Config, Connection, ConnectionError, NetError, Readiness, SendError, State, TcpInfo,
 };
@@ -141,6 +142,11 @@ impl<'a> TcpRef<'a> {
         self.0.connection.config()
     }
 
+    /// How it signs; `None` when it does not.
+    pub fn session(&self) -> Option<&'a Session> {
+        self.0.session.as_deref()
+    }
+
     /// What closing does with unacknowledged data; `None`: it is sent in the background.
     pub fn linger(&self) -> Option<Duration> {
         match self.0.linger {
@@ -161,6 +167,12 @@ impl<'a> TcpRef<'a> {
 }
 
 impl TcpMut<'_> {
+    /// How it signs, for its keys to be changed; `None` when it does not.
+    pub fn session(&mut self) -> Option<&mut Session> {
+        let socket = self.stack.table.connections.get_mut(self.index)?;
+        socket.session.as_deref_mut()
+    }
+
     /// The same connection, to be looked at.
     ///
     /// `None` cannot happen while this value lives.

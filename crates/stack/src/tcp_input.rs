@@ -46,13 +46,18 @@ impl Stack {
             remote: endpoint(ip.source, ports[0], iface.0),
         };
         let owner = self.table.owner_of(&tuple);
-        if let Some(Owner::Connection(index)) = owner
+        if let Some(owner @ Owner::Connection(index)) = owner
             && addressee == Addressee::Us
+            && !self.is_signed(owner)
         {
             self.table.demux.remember(iface, packet, ip, index);
         }
+        let headers = packet.headers();
+        self.keep_header(headers.get(offset..offset + len).unwrap_or(&[]));
         self.take_text(packet, offset + len, end, ip.ecn());
+        let genuine = owner.map_or(Ok(()), |owner| self.authenticate(owner, &tuple));
         let result = match owner {
+            _ if genuine.is_err() => genuine,
             Some(Owner::Connection(index)) => self.connection_input(index, now),
             Some(Owner::SynReceived(index)) => self.syn_received_input(index, &tuple, now),
             Some(Owner::TimeWait(index)) => self.time_wait_input(index, &tuple, addressee, now),
@@ -76,7 +81,11 @@ impl Stack {
         let segment = headers.get(place.transport..).unwrap_or(&[]);
         let len = self.segment.header.parse_from(segment)?;
         self.take_text(packet, place.transport + len, place.end, place.ecn);
-        let result = self.connection_input(index, now);
+        // One that signs is never remembered.
+        let result = match self.unexpected_signature() {
+            Ok(()) => self.connection_input(index, now),
+            unexpected => unexpected,
+        };
         self.segment.payload.clear();
         result
     }
@@ -175,7 +184,11 @@ impl Stack {
             }
             SynReceivedVerdict::Reset(reason) => {
                 half_open.record.write_reset(&self.segment, &mut self.slot);
-                self.answer_segment(tuple);
+                let mut session = half_open.session.take();
+                self.answer_signed(tuple, session.as_deref_mut());
+                if let Some(half_open) = self.table.half_open.get_mut(index) {
+                    half_open.session = session;
+                }
                 Err(reason)
             }
             SynReceivedVerdict::Established => match self.establish(index, now) {
@@ -209,10 +222,11 @@ impl Stack {
                 let Some(listener) = self.listeners.find(tuple.local, is_ours) else {
                     return self.nobody(tuple, Discard::TcpNoConnection, now);
                 };
+                let session = self.authenticate_syn(listener, tuple, Some(iss_floor), now)?;
                 self.may_take_syn(listener)?;
                 self.metrics.tcp.time_waits_reused += 1;
                 self.remove_time_wait(index, now);
-                self.take_syn(listener, tuple, Some(iss_floor), now)
+                self.take_syn(listener, tuple, Some(iss_floor), session, now)
             }
         }
     }
@@ -233,6 +247,10 @@ impl Stack {
             }
             return self.nobody(tuple, Discard::TcpNoConnection, now);
         };
+        if let Some(session) = self.authenticate_syn(listener, tuple, None, now)? {
+            self.may_take_syn(listener)?;
+            return self.take_syn(listener, tuple, None, Some(session), now);
+        }
         if let Some(result) = self.cookie_input(listener, tuple, now) {
             return result;
         }
@@ -245,7 +263,7 @@ impl Stack {
                 if let Some(result) = self.fast_open_input(listener, tuple, now) {
                     return result;
                 }
-                self.take_syn(listener, tuple, None, now)
+                self.take_syn(listener, tuple, None, None, now)
             }
             ListenVerdict::Reset(reason) => {
                 self.reset_nobody(tuple, now);

@@ -7,10 +7,12 @@ use crate::listener::{ListenOptions, Listener, Scope};
 use crate::tcp_sockets::{CONNECTION_COST, Holder};
 use crate::tuple::{StoredTuple, Tuple, endpoint, zone};
 use crate::{BindError, ConnectError, PendingId, SocketId, SocketKind, Stack};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use handfast_base::Instant;
+use handfast_tcp::authentication::KeyRing;
 use handfast_tcp::{Config, Connection, Readiness, State};
 use handfast_wire::SendReason;
 use handfast_wire::tcp::{TcpFlags, TcpOptions};
@@ -28,6 +30,9 @@ pub struct ConnectOptions {
     /// What is queued when the SYN leaves, rides on it, if the peer has given us a cookie before;
     /// else one is asked for (RFC 7413, 2). The peer may see that text twice.
     pub fast_open: bool,
+    /// When the peer matches one of these keys, what is sent to it is signed, and only what it has
+    /// signed is heard. No Fast Open then.
+    pub keys: KeyRing,
     /// Options of the connection; `None`: the stack's own.
     pub config: Option<Arc<Config>>,
 }
@@ -101,7 +106,7 @@ impl Stack {
         if self.budget.is_tight(CONNECTION_COST) {
             return Err(ConnectError::NoMemory);
         }
-        let config = options
+        let mut config = options
             .config
             .unwrap_or_else(|| Arc::clone(&self.config.tcp));
         let local_zone = options.local.map_or(0, zone);
@@ -144,12 +149,25 @@ impl Stack {
             }
         };
         let tuple = tuple_from(port);
+        let keys = &options.keys;
+        let has_key = keys.covers(tuple.local, tuple.remote);
+        if !has_key && keys.is_required() {
+            return Err(ConnectError::NoKey);
+        }
         let floor = self.take_over_time_wait(&tuple, now);
         let iss = self.initial_sequence_number(&tuple, floor, now);
         let offset = self.isn.timestamp_offset(address, remote.ip());
         let path = self.network.path(iface, remote.ip(), now);
+        let session = keys.session(tuple.local, tuple.remote, iss);
+        if let Some(session) = &session {
+            if !session.allows_timestamps() {
+                Arc::make_mut(&mut config).timestamps = false;
+            }
+        }
         let mut connection = Connection::open(config, path, iss, offset, now);
-        if options.fast_open {
+        if let Some(session) = &session {
+            connection.reserve_options(session.option_len());
+        } else if options.fast_open {
             match self.fast_open_peers.approach(remote.ip(), now) {
                 Approach::Plain => {}
                 Approach::Ask => connection.fast_open(None),
@@ -159,7 +177,8 @@ impl Stack {
         let stored = StoredTuple::new(&tuple);
         let holder = Holder::Application;
         let mut socket = self.new_socket(connection, stored, iface, State::Closed, holder);
-        socket.fast_open = options.fast_open;
+        socket.fast_open = options.fast_open && session.is_none();
+        socket.session = session.map(Box::new);
         let index = self.insert_connection(socket, None);
         self.metrics.tcp.opens += 1;
         // First of all out of CLOSED, then it may have output.
@@ -343,15 +362,16 @@ impl Stack {
 
     /// Forgets a half-open connection and tells the peer so.
     pub(crate) fn reset_half_open(&mut self, index: u32, now: Instant) {
-        if let Some(half_open) = self.table.half_open.get(index) {
+        if let Some(half_open) = self.table.half_open.get_mut(index) {
             let tuple = half_open.tuple.get();
+            let mut session = half_open.session.take();
             // What acknowledges its SYN, whether or not it has seen ours.
             half_open.record.write_ack(now, &mut self.slot);
             self.slot.header.flags = TcpFlags::RST | TcpFlags::ACK;
             self.slot.header.window = 0;
             self.slot.header.options = TcpOptions::default();
             self.slot.reason = SendReason::ResetRefused;
-            self.answer_segment(&tuple);
+            self.answer_signed(&tuple, session.as_deref_mut());
         }
         self.remove_half_open(index, Some(now));
     }

@@ -7,9 +7,11 @@ use crate::time_wait_table::TimeWaitEntry;
 use crate::timer_wheel::{Timer, TimerWheel};
 use crate::tuple::StoredTuple;
 use crate::{IfaceId, SocketId, SocketKind, Stack, TraceEvent};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::mem::size_of;
 use handfast_base::{Duration, Instant};
+use handfast_tcp::authentication::Session;
 use handfast_tcp::{Connection, ConnectionError, Readiness, State};
 
 /// A connection with what the stack must know of it.
@@ -23,6 +25,8 @@ pub(crate) struct TcpSocket {
     pub(crate) flow_label: u32,
     pub(crate) charged: u32,
     pub(crate) linger: Linger,
+    /// How it signs what it sends and verifies what arrives, if it does.
+    pub(crate) session: Option<Box<Session>>,
     pub(crate) hop_limit: u8,
     pub(crate) traffic_class: u8,
     /// The state after the last event; the connection's own when it has settled.
@@ -151,6 +155,7 @@ impl Stack {
             flow_label: self.flow_label(&tuple),
             charged: 0,
             linger: Linger::Background,
+            session: None,
             hop_limit: self.config.hop_limit,
             traffic_class: self.config.traffic_class,
             state,
@@ -304,6 +309,8 @@ impl Stack {
             iface: socket.iface,
             timer: Timer::new(),
             ack_due: false,
+            // What it has still to say itself is signed, too.
+            session: socket.session.clone(),
             record,
         });
         match entry {

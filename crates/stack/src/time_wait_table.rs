@@ -5,8 +5,10 @@ use crate::demux::Tag;
 use crate::slots::Slots;
 use crate::timer_wheel::Timer;
 use crate::tuple::StoredTuple;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use handfast_tcp::TimeWait;
+use handfast_tcp::authentication::Session;
 
 #[derive(Debug)]
 pub(crate) struct TimeWaitEntry {
@@ -16,6 +18,8 @@ pub(crate) struct TimeWaitEntry {
     pub(crate) timer: Timer,
     /// An acknowledgment is to be sent.
     pub(crate) ack_due: bool,
+    /// As the connection had it.
+    pub(crate) session: Option<Box<Session>>,
     pub(crate) record: TimeWait,
 }
 

@@ -6,6 +6,7 @@ use crate::tuple::Tuple;
 use crate::{IfaceId, Stack, TcpMetrics};
 use handfast_base::Instant;
 use handfast_tcp::SegmentSlot;
+use handfast_tcp::authentication::Session;
 use handfast_wire::tcp::TcpFlags;
 use handfast_wire::{Batch, Checksum, Ecn, IpHeader, Packet, Protocol, TcpEncapsulation};
 
@@ -41,9 +42,18 @@ impl Envelope {
 
     /// From a segment to a packet; the slot's text moves.
     #[inline]
-    fn write(&self, packet: &mut Packet, slot: &mut SegmentSlot, counters: &mut TcpMetrics) {
+    fn write(
+        &self,
+        packet: &mut Packet,
+        slot: &mut SegmentSlot,
+        session: Option<&mut Session>,
+        counters: &mut TcpMetrics,
+    ) {
         [slot.header.source_port, slot.header.destination_port] = self.ports;
         core::mem::swap(&mut packet.payload, &mut slot.payload);
+        if let Some(session) = session {
+            session.sign(&mut slot.header, &packet.payload);
+        }
         packet.reason = slot.reason;
         let (size, checksum) = (slot.gso_size, self.checksum);
         packet.write_tcp_segment(&self.ip, &slot.header, size, checksum, slot.ecn);
@@ -177,7 +187,8 @@ impl Stack {
                 out.unpush();
                 break false;
             }
-            envelope.write(packet, &mut self.slot, &mut self.metrics.tcp);
+            let session = socket.session.as_deref_mut();
+            envelope.write(packet, &mut self.slot, session, &mut self.metrics.tcp);
             octets += packet.len();
         };
         socket.dirty = has_more;
@@ -209,7 +220,8 @@ impl Stack {
             if half_open.gives_cookie {
                 slot.header.options.fast_open = self.fast_open_keys.cookie(&tuple);
             }
-            envelope.write(packet, slot, &mut self.metrics.tcp);
+            let session = half_open.session.as_deref_mut();
+            envelope.write(packet, slot, session, &mut self.metrics.tcp);
             half_open.syn_ack_due = false;
             let key = SYN_RECEIVED_TIMER | u64::from(index);
             let at = half_open.record.poll_timeout();
@@ -220,7 +232,8 @@ impl Stack {
                 return true;
             };
             half_open.record.write_ack(now, slot);
-            envelope.write(packet, slot, &mut self.metrics.tcp);
+            let session = half_open.session.as_deref_mut();
+            envelope.write(packet, slot, session, &mut self.metrics.tcp);
             half_open.ack_due = false;
         }
         half_open.dirty = false;
@@ -242,7 +255,8 @@ impl Stack {
                 return true;
             };
             entry.record.write_ack(now, &mut self.slot);
-            envelope.write(packet, &mut self.slot, &mut self.metrics.tcp);
+            let session = entry.session.as_deref_mut();
+            envelope.write(packet, &mut self.slot, session, &mut self.metrics.tcp);
             entry.ack_due = false;
         }
         false
@@ -250,6 +264,11 @@ impl Stack {
 
     /// Queues the segment in the slot, which belongs to no connection, towards `tuple.remote`.
     pub(crate) fn answer_segment(&mut self, tuple: &Tuple) {
+        self.answer_signed(tuple, None);
+    }
+
+    /// As [`answer_segment`](Stack::answer_segment), signed by who has the tuple.
+    pub(crate) fn answer_signed(&mut self, tuple: &Tuple, session: Option<&mut Session>) {
         let Some(id) = self.network.egress(tuple.remote) else {
             return;
         };
@@ -261,7 +280,7 @@ impl Stack {
         };
         match iface.answers.push_slot() {
             Some(packet) => {
-                envelope.write(packet, &mut self.slot, &mut self.metrics.tcp);
+                envelope.write(packet, &mut self.slot, session, &mut self.metrics.tcp);
             }
             None => iface.metrics.answers_lost += 1,
         }

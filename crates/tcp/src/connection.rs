@@ -154,6 +154,7 @@ impl Connection {
                 rcv_mss: 0,
                 snd_scale: 0,
                 rcv_scale,
+                option_room: 0,
                 rcv_doublings: 0,
                 probes: 0,
                 challenges: 0,
@@ -238,6 +239,13 @@ impl Connection {
     pub fn set_path(&mut self, path: Path) {
         self.path = path;
         path_mtu::begin(self);
+        mss::update(self);
+    }
+
+    /// Whoever writes the segments adds this many octets of options to each: they carry less text,
+    /// and none is a super-segment, because what is added is different for each.
+    pub fn reserve_options(&mut self, octets: u8) {
+        self.tcb.option_room = octets;
         mss::update(self);
     }
 

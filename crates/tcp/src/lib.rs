@@ -37,6 +37,7 @@
 //! | RFC 7413 | `fast_open` |
 //! | RFC 1191, 8201, 5927 | `path_mtu/too_big` |
 //! | RFC 4821, 8899 | `path_mtu/{search, probe, black_hole}` |
+//! | RFC 2385, 5925, 5926 | [`authentication`] |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -45,6 +46,7 @@ extern crate alloc;
 extern crate std;
 
 mod ack;
+pub mod authentication;
 mod buffer;
 mod challenge_ack;
 mod config;

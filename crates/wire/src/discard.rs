@@ -62,6 +62,7 @@ reasons! {
     IcmpRedirect: "RFC 1122 3.2.2.2", "redirect, which changes no configured route";
     IcmpNotAnswered: "RFC 1122 3.2.2.6", "echo request to or from more than one host";
     IcmpNotAwaited: "RFC 792", "echo reply that nobody waits for";
+    IcmpUnsigned: "RFC 5925 7.8", "hard error about a connection whose segments are signed";
     IcmpRateLimited: "RFC 1812 4.3.2.8", "answer suppressed by a rate limit";
     // UDP
     UdpTruncated: "RFC 768", "UDP length below 8 or beyond the packet";
@@ -74,6 +75,9 @@ reasons! {
     TcpChecksum: "RFC 9293 3.1 MUST-3", "bad TCP checksum";
     TcpOption: "RFC 9293 3.1 MUST-7", "TCP option with an impossible length";
     TcpPort: "RFC 9293 3.1", "TCP port zero";
+    TcpUnsigned: "RFC 5925 7.3", "no signature where keys ask for one";
+    TcpSignature: "RFC 5925 7.3", "signature that is wrong, or by a key that nobody has";
+    TcpSignatureUnexpected: "RFC 2385 2.0", "signature where no key is, to verify it";
     // TCP, as an event
     TcpNoConnection: "RFC 9293 3.10.7.1", "no connection and no listener";
     TcpSynAddress: "RFC 9293 3.9.2.3 MUST-57", "SYN to or from a broadcast or multicast address";

@@ -7,7 +7,7 @@ use handfast_wire::icmp::Echo;
 use handfast_wire::{Checksum, Discard, IpHeader, Packet, Protocol, SendReason};
 
 /// The ICMP error that a router at A's side would send about the packet B sent as `seen[at]`.
-fn error_about(net: &Pair, at: usize, problem: Problem) -> Packet {
+pub(crate) fn error_about(net: &Pair, at: usize, problem: Problem) -> Packet {
     let seen = &net.seen[at];
     let mut offending = Packet::new();
     let text = Bytes::from(vec![0; seen.text as usize]);

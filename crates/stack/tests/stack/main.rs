@@ -1,6 +1,7 @@
 //! Two stacks, back to back in memory, on virtual time; each test for both families.
 
 mod addresses;
+mod authentication;
 mod close;
 mod connect;
 mod fast_open;

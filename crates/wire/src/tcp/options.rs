@@ -34,12 +34,25 @@ impl TcpOptions {
         let mut options = TcpOptions::default();
         loop {
             match *octets {
-                [] | [kind::END, ..] => return Ok(options),
+                [] | [kind::END, ..] => {
+                    // RFC 5925, 2.2: not both.
+                    let both = options.md5.is_some() && options.authentication.is_some();
+                    return if both {
+                        Err(Discard::TcpOption)
+                    } else {
+                        Ok(options)
+                    };
+                }
                 [kind::NOP, ref rest @ ..] => octets = rest,
                 [kind, len, ..] if len >= 2 => {
                     let Some((option, rest)) = octets.split_at_checked(usize::from(len)) else {
                         return Err(Discard::TcpOption);
                     };
+                    // RFC 5925, 2.2: once, and not shorter than its IDs.
+                    let again = options.authentication.is_some() || len < 4;
+                    if kind == kind::AUTHENTICATION && again {
+                        return Err(Discard::TcpOption);
+                    }
                     options.take(kind, &option[2..]);
                     octets = rest;
                 }

@@ -109,7 +109,8 @@ pub(crate) fn tcp_options() -> impl Strategy<Value = TcpOptions> {
                 user_timeout: uto.0.then_some(uto.1),
                 fast_open: tfo.0.then_some(tfo.1),
                 md5: md5.0.then_some(md5.1),
-                authentication: ao.0.then_some(ao.1),
+                // Never both (RFC 5925, 2.2).
+                authentication: (ao.0 && !md5.0).then_some(ao.1),
                 accurate_ecn: ecn.0.then_some(ecn.1),
             },
         )

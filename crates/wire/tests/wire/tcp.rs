@@ -214,7 +214,21 @@ fn one_option_each() {
                 ..none
             }),
         ),
-        ("authentication too short", "1d03 01", Ok(none)),
+        (
+            "authentication too short",
+            "1d03 01",
+            Err(Discard::TcpOption),
+        ),
+        (
+            "authentication twice",
+            "1d04 0102 1d04 0102",
+            Err(Discard::TcpOption),
+        ),
+        (
+            "authentication and md5",
+            "1d04 0102 1312 00000000000000000000000000000000",
+            Err(Discard::TcpOption),
+        ),
         ("fast open request", "2202", Ok(cookie(&[]))),
         (
             "fast open cookie",
