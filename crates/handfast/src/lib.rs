@@ -15,6 +15,7 @@
 //! `std`'s shape, in [`blocking`].
 #![forbid(unsafe_code)]
 
+mod authentication;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod engine;
@@ -55,6 +56,8 @@ pub use handfast_base as base;
 pub use handfast_link as link;
 pub use handfast_stack as stack;
 pub use handfast_stack::TcpSnapshot;
+/// Keys of signed connections: TCP-AO and MD5 signatures.
+pub use handfast_tcp::authentication as keys;
 pub use handfast_tcp::congestion;
 pub use handfast_tcp::{
     Buffer, Config, ConnectionError, Ecn, EcnMode, EcnSnapshot, ExportError, ImportError,

@@ -159,10 +159,8 @@ impl Stack {
         let offset = self.isn.timestamp_offset(address, remote.ip());
         let path = self.network.path(iface, remote.ip(), now);
         let session = keys.session(tuple.local, tuple.remote, iss);
-        if let Some(session) = &session {
-            if !session.allows_timestamps() {
-                Arc::make_mut(&mut config).timestamps = false;
-            }
+        if session.as_ref().is_some_and(|s| !s.allows_timestamps()) {
+            Arc::make_mut(&mut config).timestamps = false;
         }
         let mut connection = Connection::open(config, path, iss, offset, now);
         if let Some(session) = &session {
