@@ -19,7 +19,8 @@ pub enum ConnectError {
     NoPorts,
     /// The memory budget is used up.
     NoMemory,
-    /// Signatures are required, and no key is for this connection.
+    /// Signatures are required, and no key is for this connection; or it is to be imported, as signed
+    /// ones cannot be.
     NoKey,
 }
 

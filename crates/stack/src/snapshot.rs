@@ -144,6 +144,10 @@ impl Stack {
             local: endpoint(local.ip(), local.port(), iface.0),
             remote,
         };
+        // Never silently without: those that are signed do not move.
+        if options.keys.covers(tuple.local, tuple.remote) || options.keys.is_required() {
+            return Err(place(ConnectError::NoKey));
+        }
         if self.table.owner_of(&tuple).is_some() {
             return Err(place(ConnectError::AddressInUse));
         }

@@ -86,6 +86,8 @@ pub enum ExportError {
     State(State),
     /// Its reading side was shut down.
     ReadShut,
+    /// Its segments are signed, and what they are signed with does not go along.
+    Signed,
 }
 
 impl fmt::Display for ExportError {
@@ -93,6 +95,7 @@ impl fmt::Display for ExportError {
         match self {
             ExportError::State(state) => write!(f, "the connection is in {state}"),
             ExportError::ReadShut => f.write_str("its reading side is shut down"),
+            ExportError::Signed => f.write_str("its segments are signed"),
         }
     }
 }
@@ -207,6 +210,9 @@ impl Connection {
         }
         if t.flags.contains(Flags::READ_SHUT) {
             return Err(ExportError::ReadShut);
+        }
+        if t.option_room > 0 {
+            return Err(ExportError::Signed);
         }
         let has = |flag| t.flags.contains(flag);
         let clock = TimestampClock {

@@ -4,9 +4,11 @@ use crate::harness::{FAMILIES, Family, Pair, Side, forge, forge_with_text, read,
 use crate::icmp::error_about;
 use handfast_base::Duration;
 use handfast_stack::icmp::Problem;
-use handfast_stack::{ConnectError, ConnectOptions, ListenOptions, SocketId, SynCookies};
+use handfast_stack::{
+    ConnectError, ConnectOptions, ListenOptions, SocketId, SynCookies, TcpImportError,
+};
 use handfast_tcp::authentication::{Algorithm, KeyRing, MasterKey, Md5Key};
-use handfast_tcp::{ConnectionError, State};
+use handfast_tcp::{ConnectionError, ExportError, State};
 use handfast_wire::Discard;
 use handfast_wire::tcp::{TcpFlags, TcpHeader};
 use std::net::IpAddr;
@@ -85,7 +87,7 @@ fn is_signed(tcp: &TcpHeader) -> bool {
 
 #[test]
 fn every_segment_is_signed_from_the_first_to_the_last() {
-    let data: Vec<u8> = (0..300_000u32).map(|n| (n * 7 >> 3) as u8).collect();
+    let data: Vec<u8> = (0..300_000u32).map(|n| ((n * 7) >> 3) as u8).collect();
     for family in FAMILIES {
         for scheme in SCHEMES {
             let mut net = Pair::new(family);
@@ -134,33 +136,22 @@ fn lost_segments_are_reported_and_sent_again_signed() {
 fn with_a_wrong_key_or_none_on_either_side_nothing_is_ever_answered() {
     for family in FAMILIES {
         for scheme in SCHEMES {
-            let right = |net: &Pair| rings(net, scheme);
-            let table: [(&str, fn(&Pair, Scheme) -> [Option<KeyRing>; 2], Discard); 3] = [
-                (
-                    "another secret",
-                    |net, s| {
-                        let ours = s.ring(net.b.address, [1, 2], b"another");
-                        [Some(ours), None]
-                    },
-                    Discard::TcpSignature,
-                ),
-                (
-                    "no key at the client",
-                    |_, _| [Some(KeyRing::new()), None],
-                    Discard::TcpUnsigned,
-                ),
-                (
-                    "keys for another peer at the client",
-                    |_, s| [Some(s.ring([10, 0, 0, 1].into(), [1, 2], b"secret")), None],
-                    Discard::TcpUnsigned,
-                ),
-            ];
-            for (what, change, why) in table {
+            let wrong = Discard::TcpSignature;
+            let none = Discard::TcpUnsigned;
+            for (what, why) in [
+                ("another secret", wrong),
+                ("no key at the client", none),
+                ("a key for another peer at the client", none),
+            ] {
                 let mut net = Pair::new(family);
-                let [ours, theirs] = right(&net);
-                let [changed, _] = change(&net, scheme);
+                let [_, theirs] = rings(&net, scheme);
+                let ours = match what {
+                    "another secret" => scheme.ring(net.b.address, [1, 2], b"another"),
+                    "no key at the client" => KeyRing::new(),
+                    _ => scheme.ring([10, 0, 0, 1].into(), [1, 2], b"secret"),
+                };
                 let listener = listen(&mut net, theirs);
-                let client = connect(&mut net, changed.unwrap_or(ours));
+                let client = connect(&mut net, ours);
                 net.run_for(Duration::from_secs(300));
                 assert_eq!(net.count(Side::B, TcpFlags::empty()), 0, "{what}: silence");
                 assert_eq!(net.b.stack.usage().half_open, 0, "{what}: no state");
@@ -242,7 +233,10 @@ fn forged_segments_end_and_change_nothing() {
             .find(|s| s.from == Side::A && s.text == 0);
         let genuine = from_client.map_or(last, |s| s.tcp.unwrap());
         let text = net.seen.iter().filter(|s| s.from == Side::A);
-        let seq = text.map(|s| s.tcp.unwrap().seq + s.text).last().unwrap();
+        let seq = text
+            .map(|s| s.tcp.unwrap().seq + s.text)
+            .next_back()
+            .unwrap();
         for flags in [
             TcpFlags::RST,
             TcpFlags::SYN,
@@ -476,4 +470,30 @@ fn a_listeners_keys_change_for_those_who_come_later() {
     let client = connect(&mut net, ours);
     net.settle();
     assert_eq!(net.a.state(client), State::Established);
+}
+
+#[test]
+fn signed_connections_do_not_move_to_another_stack() {
+    let mut net = Pair::new(Family::V4);
+    let (client, server) = connected(&mut net, SCHEMES[1]);
+    let refused = net
+        .a
+        .stack
+        .tcp_export(client, net.now)
+        .expect("it is there");
+    assert_eq!(refused, Err(ExportError::Signed));
+    net.transfer(Side::A, client, server, b"it goes on");
+
+    let mut net = Pair::new(Family::V4);
+    let (client, _) = net.connected(80);
+    let snapshot = net.a.stack.tcp_export(client, net.now);
+    let snapshot = snapshot.expect("it is there").expect("it may go");
+    let [keys, _] = rings(&net, Scheme::Md5);
+    let options = ConnectOptions {
+        keys,
+        ..ConnectOptions::default()
+    };
+    let refused = net.a.stack.tcp_import(snapshot, options, net.now);
+    let why = TcpImportError::Place(ConnectError::NoKey);
+    assert_eq!(refused, Err(why), "never silently unsigned");
 }
