@@ -315,7 +315,6 @@ fn closed_with_nothing_said_it_still_hears_all_that_the_peer_says() {
         let client = connect(&mut net);
         let mut c = net.a.stack.tcp_mut(client, net.now).unwrap();
         assert_eq!(c.shutdown_write(), Ok(()));
-        drop(c);
         assert_eq!(net.a.state(client), State::SynSent);
         net.settle();
         assert_eq!(net.a.state(client), State::FinWait2);
