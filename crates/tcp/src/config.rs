@@ -49,6 +49,10 @@ pub struct Config {
     pub notsent_lowat: Option<u32>,
     /// Cap on the MSS we announce and send, in octets of text and options; `None`: the route's.
     pub mss: Option<u16>,
+    /// Octets of options that whoever writes the segments adds to each, a signature for one: text
+    /// leaves room for them, and no super-segment is made. Set by
+    /// [`Connection::reserve_options`](crate::Connection::reserve_options); default 0.
+    pub option_room: u8,
     /// Whether larger segments are tried to find out what the path carries (RFC 4821). Default
     /// [`MtuProbing::BlackHole`].
     pub mtu_probing: MtuProbing,
@@ -168,6 +172,7 @@ impl Default for Config {
             send_buffer: AUTO,
             receive_buffer: AUTO,
             notsent_lowat: None,
+            option_room: 0,
             mss: None,
             mtu_probing: MtuProbing::BlackHole,
             base_mtu: 1024,

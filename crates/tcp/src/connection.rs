@@ -154,7 +154,6 @@ impl Connection {
                 rcv_mss: 0,
                 snd_scale: 0,
                 rcv_scale,
-                option_room: 0,
                 rcv_doublings: 0,
                 probes: 0,
                 challenges: 0,
@@ -245,7 +244,7 @@ impl Connection {
     /// Whoever writes the segments adds this many octets of options to each: they carry less text,
     /// and none is a super-segment, because what is added is different for each.
     pub fn reserve_options(&mut self, octets: u8) {
-        self.tcb.option_room = octets;
+        Arc::make_mut(&mut self.config).option_room = octets;
         mss::update(self);
     }
 
@@ -343,7 +342,12 @@ impl Connection {
     /// Changes options; a shared value is copied first. Changes act at once.
     pub fn configure(&mut self, change: impl FnOnce(&mut Config)) {
         let was = self.config.keep_alive;
+        let option_room = self.config.option_room;
         change(Arc::make_mut(&mut self.config));
+        if option_room != self.config.option_room {
+            // It belongs to who writes the segments.
+            Arc::make_mut(&mut self.config).option_room = option_room;
+        }
         let lives = self.tcb.state.is_synchronized() && self.tcb.state != State::TimeWait;
         if lives && self.config.keep_alive != was {
             // The timer looks at it anew when it fires; make that now.

@@ -27,7 +27,7 @@ pub(crate) fn update(c: &mut Connection) {
     if c.tcb.flags.contains(Flags::TIMESTAMPS) {
         mss = mss.saturating_sub(TIMESTAMPS_LEN);
     }
-    mss = mss.saturating_sub(u16::from(c.tcb.option_room));
+    mss = mss.saturating_sub(u16::from(c.config.option_room));
     let (old, new) = (u32::from(c.tcb.snd_mss), u32::from(mss.max(1)));
     c.tcb.snd_mss = new as u16;
     // Both are counted in octets, but mean segments (RFC 5681, 3.1).

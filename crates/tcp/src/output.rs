@@ -304,7 +304,7 @@ fn super_segment(c: &Connection, len: u32, unsent: u32) -> u32 {
     let mss = u32::from(c.tcb.snd_mss);
     let headers = u32::from(c.path.ip_header) + 60;
     let link = c.path.gso_max.saturating_sub(headers);
-    if link < 2 * mss || c.tcb.option_room > 0 || ecn::forbids_super_segments(c) {
+    if link < 2 * mss || c.config.option_room > 0 || ecn::forbids_super_segments(c) {
         return mss;
     }
     let paced = c.active.as_deref().map_or(u32::MAX, |a| a.pacer.burst(mss));

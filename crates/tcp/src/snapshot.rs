@@ -211,7 +211,7 @@ impl Connection {
         if t.flags.contains(Flags::READ_SHUT) {
             return Err(ExportError::ReadShut);
         }
-        if t.option_room > 0 {
+        if self.config.option_room > 0 {
             return Err(ExportError::Signed);
         }
         let has = |flag| t.flags.contains(flag);

@@ -75,8 +75,6 @@ pub(crate) struct Tcb {
     pub(crate) rcv_mss: u16,
     pub(crate) snd_scale: u8,
     pub(crate) rcv_scale: u8,
-    /// Octets of options that whoever writes our segments adds to each.
-    pub(crate) option_room: u8,
     /// How often the receive buffer has doubled.
     pub(crate) rcv_doublings: u8,
     /// Keep-alive probes in a row without an answer.

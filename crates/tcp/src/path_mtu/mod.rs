@@ -117,7 +117,7 @@ fn headers(c: &Connection) -> u32 {
         true => u32::from(mss::TIMESTAMPS_LEN),
         false => 0,
     };
-    u32::from(c.path.ip_header) + 20 + stamps + u32::from(c.tcb.option_room)
+    u32::from(c.path.ip_header) + 20 + stamps + u32::from(c.config.option_room)
 }
 
 /// The state, which comes to life with what is known now. An estimate that came from elsewhere is
