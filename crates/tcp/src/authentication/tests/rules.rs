@@ -8,6 +8,9 @@ use handfast_wire::tcp::TcpFlags;
 const ISS: SeqNumber = SeqNumber(1000);
 const IRS: SeqNumber = SeqNumber(5000);
 
+/// The keys of two ends: the client's, the server's.
+type Rings = fn([SocketAddr; 2]) -> [KeyRing; 2];
+
 /// A connection over which segments are carried from one session to the other.
 struct Pair {
     ends: [SocketAddr; 2],
@@ -109,7 +112,7 @@ const MD5_BY_OTHER_MEANS: &str = "62b209de28816a77fcca7ffbb25e6b9f";
 
 #[test]
 fn a_wrong_key_no_signature_and_the_other_kind_are_turned_away() {
-    let table: [(&str, fn([SocketAddr; 2]) -> [KeyRing; 2], Discard); 6] = [
+    let table: [(&str, Rings, Discard); 6] = [
         (
             "another MD5 key",
             |[a, b]| [md5(b, b"one"), md5(a, b"two")],
