@@ -1,7 +1,7 @@
 //! What can be set on a connection, by the names that std, tokio and socket2 have for it.
 
 use crate::{TcpConnector, TcpListenerBuilder, TcpStream};
-use handfast_tcp::{Config, KeepAlive, QuickAck, UserTimeoutOption};
+use handfast_tcp::{Config, Decision, KeepAlive, QuickAck, UserTimeoutOption};
 use std::io;
 use std::time::Duration;
 
@@ -119,6 +119,24 @@ impl TcpStream {
     /// `NotConnected` when the socket is gone.
     pub fn mss(&self) -> io::Result<u16> {
         self.info().map(|info| info.snd_mss)
+    }
+
+    /// Keeps the newest `events` decisions of the connection from now on: why each segment left, and
+    /// what held back those that did not. 0: none, and those kept are forgotten.
+    ///
+    /// # Errors
+    /// `NotConnected` when the socket is gone.
+    pub fn set_trace(&self, events: usize) -> io::Result<()> {
+        self.0.call(|c| c.set_trace(events))
+    }
+
+    /// Takes the decisions that are kept, oldest first.
+    ///
+    /// # Errors
+    /// `NotConnected` when the socket is gone.
+    pub fn decisions(&self) -> io::Result<Vec<Decision>> {
+        self.0
+            .call(|c| std::iter::from_fn(|| c.poll_decision()).collect())
     }
 
     fn option<T>(&self, of: impl FnOnce(&Config) -> T) -> io::Result<T> {

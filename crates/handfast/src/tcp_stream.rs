@@ -365,6 +365,13 @@ impl TcpConnector {
         self
     }
 
+    /// Keeps the newest `events` decisions of the connection from its SYN on, for
+    /// [`TcpStream::decisions`].
+    pub fn trace(mut self, events: usize) -> TcpConnector {
+        self.options.trace = events;
+        self
+    }
+
     /// Connects to `remote`.
     ///
     /// # Errors

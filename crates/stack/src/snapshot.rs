@@ -109,8 +109,8 @@ impl Stack {
     }
 
     /// Puts a connection in that was taken out elsewhere. Of `options` those count that do not
-    /// choose addresses: [`config`](ConnectOptions::config) and
-    /// [`foreign`](ConnectOptions::foreign). The zone of a link-local address is that of the
+    /// choose addresses: [`config`](ConnectOptions::config),
+    /// [`foreign`](ConnectOptions::foreign) and [`trace`](ConnectOptions::trace). The zone of a link-local address is that of the
     /// interface through which the peer is reached here.
     ///
     /// # Errors
@@ -155,11 +155,12 @@ impl Stack {
             .config
             .unwrap_or_else(|| Arc::clone(&self.config.tcp));
         let path = self.network.path(iface, remote.ip(), now);
-        let connection = Connection::import(snapshot.connection, config, path, now)
+        let mut connection = Connection::import(snapshot.connection, config, path, now)
             .map_err(TcpImportError::Snapshot)?;
         if self.budget.is_tight(CONNECTION_COST + connection.memory()) {
             return Err(place(ConnectError::NoMemory));
         }
+        connection.set_trace(options.trace);
         self.departed.remove(&tuple);
         let stored = StoredTuple::new(&tuple);
         let holder = Holder::Application;

@@ -7,7 +7,8 @@ use core::net::SocketAddr;
 use handfast_base::{Duration, Instant};
 use handfast_tcp::authentication::Session;
 use handfast_tcp::{
-    CloseError, Config, Connection, ConnectionError, NetError, Readiness, SendError, State, TcpInfo,
+    CloseError, Config, Connection, ConnectionError, Decision, NetError, Readiness, SendError,
+    State, TcpInfo,
 };
 
 /// A connection, to be looked at.
@@ -217,7 +218,7 @@ impl TcpMut<'_> {
         if room > self.stack.budget.room() {
             let memory = self.memory_room();
             if memory == 0 {
-                self.stack.starve(self.index);
+                self.stack.starve(self.index, self.now);
             }
             return room.min(memory);
         }
@@ -257,7 +258,7 @@ impl TcpMut<'_> {
         let _ = data.split_to(taken);
         // Less than was offered: it is the send buffer that is full.
         if taken == room {
-            self.stack.starve(self.index);
+            self.stack.starve(self.index, self.now);
         }
         Ok(taken)
     }
@@ -334,6 +335,19 @@ impl TcpMut<'_> {
         if let Some(socket) = self.stack.table.connections.get_mut(self.index) {
             socket.traffic_class = traffic_class & 0xfc;
         }
+    }
+
+    /// Keeps the newest `events` decisions of the connection from now on; 0: none.
+    pub fn set_trace(&mut self, events: usize) {
+        if let Some(socket) = self.stack.table.connections.get_mut(self.index) {
+            socket.connection.set_trace(events);
+        }
+    }
+
+    /// Takes the oldest decision that is kept.
+    pub fn poll_decision(&mut self) -> Option<Decision> {
+        let socket = self.stack.table.connections.get_mut(self.index)?;
+        socket.connection.poll_decision()
     }
 
     /// A call that may lead to output.

@@ -35,6 +35,9 @@ pub struct ConnectOptions {
     pub keys: KeyRing,
     /// Options of the connection; `None`: the stack's own.
     pub config: Option<Arc<Config>>,
+    /// Decisions of the connection that are kept from its beginning
+    /// ([`TcpMut::set_trace`](crate::TcpMut::set_trace)). Default 0.
+    pub trace: usize,
 }
 
 /// A connection request that waits for the application's decision.
@@ -163,6 +166,7 @@ impl Stack {
             Arc::make_mut(&mut config).timestamps = false;
         }
         let mut connection = Connection::open(config, path, iss, offset, now);
+        connection.set_trace(options.trace);
         if let Some(session) = &session {
             connection.reserve_options(session.option_len());
         } else if options.fast_open {

@@ -356,11 +356,12 @@ impl Stack {
 
     /// There was less memory than data: the connection is told when there is some again.
     #[cold]
-    pub(crate) fn starve(&mut self, index: u32) {
+    pub(crate) fn starve(&mut self, index: u32, now: Instant) {
         let generation = self.table.connections.generation(index);
         if let Some(socket) = self.table.connections.get_mut(index)
             && !socket.starved
         {
+            socket.connection.held_by_memory(now);
             socket.starved = true;
             self.starved.push(SocketId {
                 kind: SocketKind::Tcp,

@@ -10,8 +10,8 @@ use crate::timer::{Timer, Timers};
 use crate::window::autotune::{self, Autotune};
 use crate::{
     Config, ConnectionError, Disposition, IcmpError, NetError, Path, Readiness, Segment,
-    SegmentSlot, State, ecn, fast_path, keep_alive, mss, output, path_mtu, segment_arrives,
-    timeouts, window,
+    SegmentSlot, State, decisions, ecn, fast_path, keep_alive, mss, output, path_mtu,
+    segment_arrives, timeouts, window,
 };
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -190,11 +190,15 @@ impl Connection {
     pub fn segment_arrives(&mut self, seg: &mut Segment, now: Instant) -> Disposition {
         let old = seg.text_start().before(self.tcb.rcv_nxt) && self.tcb.state.is_synchronized();
         self.counters.arrived(seg, old, now);
+        let before = self.is_traced().then(|| decisions::before(self));
         let disposition = if fast_path::segment_arrives(self, seg, now) {
             Disposition::Processed
         } else {
             segment_arrives::segment_arrives(self, seg, now)
         };
+        if let Some(before) = before {
+            decisions::arrived(self, &before, now);
+        }
         self.check_invariants();
         disposition
     }
@@ -202,7 +206,11 @@ impl Connection {
     /// A deadline that [`poll_timeout`](Connection::poll_timeout) named has come (3.10.8).
     /// Harmless when it has not.
     pub fn timeout(&mut self, now: Instant) {
+        let before = self.is_traced().then(|| decisions::before(self));
         timeouts::timeout(self, now);
+        if let Some(before) = before {
+            decisions::fired(self, &before, now);
+        }
         self.check_invariants();
     }
 
@@ -213,6 +221,7 @@ impl Connection {
         if t.state == State::Closed || !quoted.within(t.snd_una, t.snd_nxt.offset_from(t.snd_una)) {
             return false;
         }
+        let before = self.is_traced().then(|| decisions::before(self));
         match error {
             // MUST-56, SHLD-25.
             IcmpError::Soft(why) => self.note(why),
@@ -229,6 +238,9 @@ impl Connection {
                 });
             }
             IcmpError::TooBig { mtu } => path_mtu::too_big::arrived(self, mtu, quoted, now),
+        }
+        if let Some(before) = before {
+            decisions::quoted(self, &before, now);
         }
         self.check_invariants();
         true
@@ -255,12 +267,16 @@ impl Connection {
     #[inline]
     pub fn poll_transmit(&mut self, now: Instant, out: &mut SegmentSlot) -> bool {
         let nxt = self.tcb.snd_nxt;
+        let before = self.is_traced().then(|| decisions::before(self));
         let sent =
             fast_path::poll_transmit(self, now, out) || output::poll_transmit(self, now, out);
         if sent {
             self.counters.left(out, nxt, now);
         } else {
             statistics::output_ended(self, now);
+        }
+        if let Some(before) = before {
+            decisions::transmitted(self, &before, sent.then_some(out), now);
         }
         self.check_invariants();
         sent
@@ -472,7 +488,8 @@ impl Connection {
 
     /// Changes the state, and tells the application what that means for it.
     pub(crate) fn enter(&mut self, state: State, now: Instant) {
-        self.tcb.state = state;
+        let was = core::mem::replace(&mut self.tcb.state, state);
+        decisions::entered(self, was, now);
         match state {
             State::Established => {
                 self.tcb.flags |= Flags::WAS_ESTABLISHED;

@@ -19,7 +19,7 @@
 //! | - | `cork` |
 //! | 3.8.6 managing the window | `window`, `ack`, [`Buffer`] |
 //! | 3.10.1-6 user calls | `user_calls` |
-//! | - | `snapshot` |
+//! | - | `snapshot`, `decisions` |
 //! | 3.10.7 SEGMENT ARRIVES | `segment_arrives` |
 //! | 3.10.8 timeouts | `timeouts` |
 //! | RFC 7323 | `timestamps`, `paws`, `window/scale` |
@@ -53,6 +53,7 @@ mod config;
 pub mod congestion;
 mod connection;
 mod cork;
+mod decisions;
 mod ecn;
 mod error;
 mod fast_open;
@@ -91,6 +92,9 @@ mod tests;
 pub use buffer::size::Buffer;
 pub use config::{Config, KeepAlive, Path, QuickAck, UserTimeoutOption};
 pub use connection::Connection;
+pub use decisions::{
+    Decision, DecisionEvent, Hold, LossCause, RecoveryPhase, TimerKind, WindowCause,
+};
 pub use ecn::{Ecn, EcnMode, EcnSnapshot};
 pub use error::{CloseError, ConnectionError, IcmpError, NetError, SendError};
 pub use fast_open::FastOpenOutcome;

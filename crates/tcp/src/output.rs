@@ -3,6 +3,7 @@
 //! Output sends and never decides: recovery has marked what is lost, congestion has sized the
 //! window, the checks have said what is owed.
 
+use crate::decisions::{Hold, held};
 use crate::fast_open;
 use crate::path_mtu::{self, Turn};
 use crate::recovery::{Phase, limited_transmit, model, undo::Frto};
@@ -158,16 +159,22 @@ fn retransmission(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bo
     let forced = c.tcb.flags.contains(Flags::FORCE_RETRANSMIT);
     // RFC 5682, 3 (2b): new data first, which tells whether the timeout was right.
     let held_back = active.recovery.frto == Frto::Probing;
-    if !forced && (held_back || congestion_room(c) < mss) {
-        return false;
+    if !forced && held_back {
+        return held(c, Hold::NewDataFirst, now);
+    }
+    if !forced && congestion_room(c) < mss {
+        return held(c, Hold::CongestionWindow, now);
     }
     let (tcb, active) = c.parts();
     let Some((start, end)) = active.board.next_lost(mss) else {
         return false;
     };
     // Should the peer's window have shrunk, one segment at a time goes beyond it (SHLD-16, MAY-7).
-    if !forced && (!start.before(tcb.snd_una + tcb.snd_wnd) || active.pacer.holds(now)) {
-        return false;
+    if !forced && !start.before(tcb.snd_una + tcb.snd_wnd) {
+        return held(c, Hold::PeerWindow, now);
+    }
+    if !forced && active.pacer.holds(now) {
+        return held(c, Hold::Pacing, now);
     }
     active.board.retransmitted(now);
     active.recovery.prr.sent(end.offset_from(start));
@@ -210,7 +217,7 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
         return false;
     }
     if ecn::is_held(c, now) {
-        return false;
+        return held(c, Hold::Mark, now);
     }
     restart_after_idle(c, now);
     let mss = u32::from(c.tcb.snd_mss);
@@ -248,7 +255,7 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     }
     let turn = path_mtu::turn(c, unsent, usable, room, now);
     if turn == Turn::Wait {
-        return false;
+        return held(c, Hold::MtuProbe, now);
     }
     let mss = u32::from(c.tcb.snd_mss);
     if let Turn::Probe(octets) = turn {
@@ -260,14 +267,20 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
             let by_peer = usable < room.min(unsent);
             if len == 0 || !by_peer || !silly_window::may_send(len, in_flight, c.tcb.max_snd_wnd) {
                 persist::arm(c, now);
-                return false;
+                let by = match by_peer {
+                    true if usable == 0 => Hold::PeerWindow,
+                    true => Hold::SillyWindow,
+                    false => Hold::CongestionWindow,
+                };
+                return held(c, by, now);
             }
         } else if len == unsent && len < mss {
             if !nagle::may_send(c) {
                 if cork::holds(c) {
                     cork::wait(c, now);
+                    return held(c, Hold::Cork, now);
                 }
-                return false;
+                return held(c, Hold::Nagle, now);
             }
         } else if len > mss {
             len = super_segment(c, len, unsent);
@@ -277,10 +290,10 @@ fn new_data(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     let fin = fin_waits && len == unsent && usable > len;
     if len == 0 && !fin {
         persist::arm(c, now);
-        return false;
+        return held(c, Hold::PeerWindow, now);
     }
     if len > 0 && c.parts().1.pacer.holds(now) {
-        return false;
+        return held(c, Hold::Pacing, now);
     }
     let recovery = c.active.as_deref().map(|a| &a.recovery);
     let reason = match recovery {

@@ -43,6 +43,19 @@ impl RttEstimator {
         }
     }
 
+    /// The sample that made this of `before`; `None`: there was none.
+    pub(crate) fn sample_since(&self, before: &RttEstimator) -> Option<Duration> {
+        if self == before || !self.has_sample() {
+            return None;
+        }
+        let was = before.srtt_8;
+        let sample = match was {
+            0 => self.srtt_8 >> 3,
+            _ => self.srtt_8.wrapping_sub(was - (was >> 3)),
+        };
+        Some(Duration::from_micros(sample.into()))
+    }
+
     pub(crate) fn has_sample(&self) -> bool {
         self.srtt_8 != 0
     }

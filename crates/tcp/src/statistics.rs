@@ -1,7 +1,9 @@
 //! What a connection counts, and how it spends its time: the sources of [`TcpInfo`](crate::TcpInfo).
 
+use crate::decisions::Decisions;
 use crate::tcb::Flags;
 use crate::{Connection, Segment, SegmentSlot, State, window};
+use alloc::boxed::Box;
 use handfast_base::{Duration, Instant};
 use handfast_wire::tcp::TcpFlags;
 use handfast_wire::{SendReason, SeqNumber};
@@ -27,6 +29,8 @@ pub(crate) struct Counters {
     pub(crate) last_data_received: Instant,
     pub(crate) last_ack_received: Instant,
     pub(crate) chronograph: Chronograph,
+    /// Why it did so, if somebody wants to know.
+    pub(crate) decisions: Option<Box<Decisions>>,
 }
 
 impl Default for Counters {
@@ -50,6 +54,7 @@ impl Default for Counters {
             last_data_received: never,
             last_ack_received: never,
             chronograph: Chronograph::default(),
+            decisions: None,
         }
     }
 }

@@ -51,6 +51,11 @@ impl Timers {
         self.0[timer as usize] != Instant::FAR_FUTURE
     }
 
+    /// When it runs out; `None`: it is off.
+    pub(crate) fn at(&self, timer: Timer) -> Option<Instant> {
+        self.is_armed(timer).then_some(self.0[timer as usize])
+    }
+
     /// Stops `timer` if it is due, and says whether it was.
     #[inline]
     pub(crate) fn take_due(&mut self, timer: Timer, now: Instant) -> bool {

@@ -1,7 +1,7 @@
 //! What can be set on a connection, by the names that std, tokio and socket2 have for it.
 
 use super::TcpStream;
-use crate::{KeepAlive, UserTimeoutOption};
+use crate::{Decision, KeepAlive, UserTimeoutOption};
 use std::io;
 use std::time::Duration;
 
@@ -114,5 +114,22 @@ impl TcpStream {
     /// `NotConnected` when the socket is gone.
     pub fn mss(&self) -> io::Result<u16> {
         self.get_ref().mss()
+    }
+
+    /// Keeps the newest `events` decisions of the connection from now on: why each segment left, and
+    /// what held back those that did not. 0: none, and those kept are forgotten.
+    ///
+    /// # Errors
+    /// `NotConnected` when the socket is gone.
+    pub fn set_trace(&self, events: usize) -> io::Result<()> {
+        self.get_ref().set_trace(events)
+    }
+
+    /// Takes the decisions that are kept, oldest first.
+    ///
+    /// # Errors
+    /// `NotConnected` when the socket is gone.
+    pub fn decisions(&self) -> io::Result<Vec<Decision>> {
+        self.get_ref().decisions()
     }
 }

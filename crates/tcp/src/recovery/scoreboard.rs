@@ -100,6 +100,8 @@ pub(crate) struct Scoreboard {
     records: VecDeque<Record>,
     /// Octets in records marked lost.
     lost: u32,
+    /// Octets that were ever marked so.
+    marked: u64,
     /// Octets, and segments, in records that the peer has reported.
     sacked: u32,
     sacked_segments: u32,
@@ -113,6 +115,16 @@ impl Scoreboard {
     #[inline]
     pub(crate) fn lost(&self) -> u32 {
         self.lost
+    }
+
+    /// Octets that ever came to be believed lost; those lost twice count twice.
+    pub(crate) fn marked(&self) -> u64 {
+        self.marked
+    }
+
+    /// Where the first octet is that is believed lost and was not sent again yet.
+    pub(crate) fn first_lost(&self) -> Option<SeqNumber> {
+        self.records.iter().find(|r| r.lost).map(|r| r.start)
     }
 
     /// Octets that the peer has reported beyond its acknowledgment.
@@ -214,6 +226,7 @@ impl Scoreboard {
                     // It went out as one segment, and the peer's window cut it.
                     first.lost = true;
                     self.lost += first.len();
+                    self.marked += u64::from(first.len());
                     self.first_lost = 0;
                 }
                 break;
@@ -359,6 +372,7 @@ impl Scoreboard {
             }
         }
         self.lost += lost;
+        self.marked += u64::from(lost);
         (lost, until)
     }
 
@@ -396,6 +410,7 @@ impl Scoreboard {
         {
             first.lost = true;
             self.lost += first.len();
+            self.marked += u64::from(first.len());
             self.first_lost = 0;
             self.rate.lost((first.start, first.end), &first.departure);
         }
@@ -413,6 +428,7 @@ impl Scoreboard {
         if !record.lost && record.sacked == 0 {
             record.lost = true;
             self.lost += record.len();
+            self.marked += u64::from(record.len());
             self.first_lost = self.first_lost.min(last);
         }
     }
@@ -442,6 +458,7 @@ impl Scoreboard {
             if !record.lost && record.sacked == 0 {
                 record.lost = true;
                 self.lost += record.len();
+                self.marked += u64::from(record.len());
                 self.first_lost = self.first_lost.min(i);
             }
         }
@@ -478,9 +495,13 @@ impl Scoreboard {
         self.sacked = 0;
         self.sacked_segments = 0;
         for record in &mut self.records {
+            let len = record.len();
+            self.lost += len;
+            if !record.lost {
+                self.marked += u64::from(len);
+            }
             record.sacked = 0;
             record.lost = true;
-            self.lost += record.len();
         }
     }
 

@@ -26,6 +26,7 @@ mod closing;
 mod congestion_control;
 mod data_transfer;
 mod deadlines;
+mod decisions;
 mod ecn;
 mod ecn_accurate;
 mod estimators;
