@@ -21,7 +21,7 @@ pub(crate) fn limit(c: &Connection) -> u32 {
 }
 
 /// Computes the effective send MSS anew (MUST-16): the smaller of what the peer takes and what
-/// the path takes, less the options that ride on every segment.
+/// the path takes, less the options that ride on every segment (RFC 2385, 4.3).
 pub(crate) fn update(c: &mut Connection) {
     let mut mss = limit(c).min(u32::from(c.path.mss())) as u16;
     if c.tcb.flags.contains(Flags::TIMESTAMPS) {

@@ -146,7 +146,7 @@ fn duplicate_ack(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> boo
 }
 
 /// What recovery has marked lost: one segment regardless of the window when it says so, and
-/// else as the congestion window lets it.
+/// else as the congestion window lets it (RFC 8985, 9.3).
 fn retransmission(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bool {
     let mss = u32::from(c.tcb.snd_mss);
     let Some(active) = c.active.as_deref_mut() else {
@@ -479,7 +479,7 @@ fn congestion_room(c: &Connection) -> u32 {
     c.tcb.cwnd.saturating_sub(pipe(c))
 }
 
-/// Octets in the network, as far as is known (RFC 6675, 4).
+/// Octets in the network, as far as is known (SetPipe of RFC 6675, 4; RFC 6675, 5).
 pub(crate) fn pipe(c: &Connection) -> u32 {
     let gone = c.active.as_deref().map_or(0, |a| {
         let left = limited_transmit::left_the_network(&a.recovery, u32::from(c.tcb.snd_mss));

@@ -71,7 +71,7 @@ pub enum KeyError {
     PrefixLength,
     /// Another key for some of the same connections has one of its IDs (RFC 5925, 3.1).
     Overlap,
-    /// An MD5 signature and TCP-AO for the same connection (RFC 5925, 2.2 and 8).
+    /// An MD5 signature and TCP-AO for the same connection (RFC 5925, 2.2; RFC 5925, 8).
     Mixed,
     /// The connection has no such key, or does not use TCP-AO at all.
     Unknown,

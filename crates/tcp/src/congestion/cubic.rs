@@ -11,11 +11,11 @@ use super::{
 };
 use handfast_base::{Duration, Instant};
 
-/// beta_cubic = 0.7 (4.6).
+/// beta_cubic = 0.7 (RFC 9438, 4.6).
 const BETA: (u64, u64) = (7, 10);
 /// The same when a router has marked instead of dropping (RFC 8511, 3).
 const BETA_ECN: (u64, u64) = (17, 20);
-/// (1 + beta_cubic) / 2, of fast convergence (4.7).
+/// (1 + beta_cubic) / 2, of fast convergence (RFC 9438, 4.7).
 const CONVERGENCE: (u64, u64) = (17, 20);
 /// alpha_cubic = 3 (1 - beta_cubic) / (1 + beta_cubic) (4.3).
 const ALPHA: (u64, u64) = (9, 17);
@@ -67,7 +67,7 @@ impl Epoch {
         Epoch {
             began: now,
             heard: now,
-            // K = cubic root of (W_max - cwnd_epoch) / C: C = 0.4 segments a cubic second.
+            // K = cubic root of (W_max - cwnd_epoch) / C: C = 0.4 segments a cubic second (RFC 9438, 5.1).
             k: cubic_root(below * 2_500_000_000 / u64::from(w.mss.max(1))),
             origin: w_max.max(w.cwnd),
             w_est: u64::from(w.cwnd) * PARTS,
@@ -106,10 +106,10 @@ impl Epoch {
         self.w_est += acked * u64::from(w.mss) * above * PARTS / (below * cwnd);
         let w_est = self.w_est / PARTS;
         if self.w_cubic(t, w.mss) < w_est {
-            // 4.3: the Reno-friendly region.
+            // RFC 9438, 4.3: the Reno-friendly region.
             return w_est.saturating_sub(cwnd).min(acked) as u32;
         }
-        // 4.4, 4.5: (target - cwnd) / cwnd for each segment, counted in octets, concave and convex.
+        // RFC 9438, 4.4; RFC 9438, 4.5: (target - cwnd) / cwnd for each segment, counted in octets, concave and convex.
         let target = self.w_cubic(t + rtt, w.mss).clamp(cwnd, cwnd + cwnd / 2);
         let due = (target - cwnd) * acked + self.carry;
         self.carry = due % cwnd;
@@ -139,7 +139,7 @@ impl CongestionControl for Cubic {
         let first_start = w.ssthresh == u32::MAX;
         let rest = self.start.on_ack(w, ack);
         if first_start && w.ssthresh != u32::MAX {
-            // 4.10: the first slow start ended without a loss.
+            // RFC 9438, 4.10: the first slow start ended without a loss.
             self.cwnd_prior = w.cwnd;
         }
         if rest == 0 || w.in_slow_start() {
@@ -149,7 +149,7 @@ impl CongestionControl for Cubic {
             self.resize(w.mss);
         }
         let w_max = match self.after_timeout {
-            // 4.8: K = 0, and W_max the window at the beginning.
+            // RFC 9438, 4.8: K = 0, and W_max the window at the beginning.
             true => w.cwnd,
             false => self.w_max,
         };
@@ -157,7 +157,7 @@ impl CongestionControl for Cubic {
             .epoch
             .get_or_insert_with(|| Epoch::new(w, w_max, ack.now));
         self.after_timeout = false;
-        // 4.2, 5.8: time in which the application was the limit does not count, nor does time
+        // RFC 9438, 4.2; 5.8: time in which the application was the limit does not count, nor does time
         // beyond a round trip in which nothing was acknowledged: nothing was in flight.
         let quiet = ack.now.since(epoch.heard);
         epoch.heard = ack.now;

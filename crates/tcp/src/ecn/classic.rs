@@ -1,4 +1,4 @@
-//! ECN-Echo until CWR, and one reduction a window (RFC 3168, 6.1.2 and 6.1.3).
+//! ECN-Echo until CWR, and one reduction a window (RFC 3168, section 6.1).
 
 use super::{Bits, accurate, record};
 use crate::congestion::{Feedback, LossEvent, LossKind};
@@ -70,7 +70,7 @@ pub(crate) fn forbids_growth(c: &Connection, seg: &Segment) -> bool {
 }
 
 /// The peer tells of marks: once for each window of data they are answered as a loss would be, but
-/// for the retransmission (6.1.2).
+/// for the retransmission (RFC 3168, 6.1.2).
 pub(super) fn answer_mark(c: &mut Connection, ack: SeqNumber, now: Instant) {
     let in_flight = c.flight_size();
     if in_flight == 0 || ack.before(c.tcb.snd_una) || is_answered(c, ack) {
@@ -119,7 +119,7 @@ pub(crate) fn reduced(c: &mut Connection) {
 }
 
 /// Puts ECN on new text that leaves: ECT(0) on every segment of it, CWR on the first after a
-/// reduction. Never on a probe (RFC 3168, 6.1.6), a retransmission (RFC 3168, 6.1.5) or a segment
+/// reduction (RFC 3168, 6.1.2). Never on a probe (RFC 3168, 6.1.6), a retransmission (RFC 3168, 6.1.5) or a segment
 /// without text (RFC 3168, 6.1.4).
 #[inline]
 pub(crate) fn mark_new_data(c: &mut Connection, out: &mut SegmentSlot) {

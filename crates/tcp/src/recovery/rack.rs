@@ -14,7 +14,7 @@ const PERSISTENCE: u8 = 16;
 /// The window grows by a quarter of the smallest round trip, to no more than the smoothed one.
 const MULTIPLIER_LIMIT: u8 = 64;
 
-/// The variables of RFC 8985, 5.3.
+/// The variables of RFC 8985, 5.3. Those of each segment (RFC 8985, 5.2) are in the scoreboard.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rack {
     /// RACK.xmit_ts and RACK.end_seq: of what has arrived, the segment sent last. `None` before
@@ -124,7 +124,7 @@ impl Rack {
         self.round = None;
     }
 
-    /// RACK_update_reo_wnd.
+    /// RACK_update_reo_wnd (RFC 8985, 3.3).
     fn window(&self, board: &Scoreboard, recovering: bool, rtt: Rtt) -> Duration {
         if !self.reordering && (recovering || board.sacked_segments() >= DUPLICATES) {
             return Duration::ZERO;

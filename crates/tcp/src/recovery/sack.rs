@@ -209,7 +209,7 @@ pub(crate) fn reordering_over(c: &mut Connection, now: Instant) {
 }
 
 /// The retransmission timer ran out: what was reported is forgotten, for the peer may have thrown
-/// it away (RFC 2018, 8), and the first retransmission tells whether that was right (RFC 5682).
+/// it away (RFC 2018, 8; RFC 6675, 5.1), and the first retransmission tells whether that was right (RFC 5682).
 pub(crate) fn timed_out(c: &mut Connection, now: Instant) {
     let several = c.flight_size() > u32::from(c.tcb.snd_mss);
     let was = c.parts().1.recovery.phase;

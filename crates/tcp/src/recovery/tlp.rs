@@ -9,7 +9,7 @@ use handfast_wire::SeqNumber;
 
 /// How long a peer may delay its acknowledgment of a lone segment (TLP.max_ack_delay).
 const PEER_ACK_DELAY: Duration = Duration::from_millis(200);
-/// The timeout while no round trip was measured (7.2).
+/// The timeout while no round trip was measured (RFC 8985, 7.2).
 const UNMEASURED: Duration = Duration::from_secs(1);
 
 /// The probe under way: one an episode.

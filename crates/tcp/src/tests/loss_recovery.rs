@@ -193,6 +193,34 @@ fn duplicates_for_what_a_timeout_repeated_start_no_recovery() {
     assert_eq!(b.c.info(b.now).ssthresh, ssthresh);
 }
 
+/// RFC 6582, 3.2: nor is the last segment of a recovery, until something beyond it has arrived.
+#[test]
+fn duplicates_at_the_very_end_of_a_recovery_start_no_other() {
+    let mut b = in_flight(10);
+    for _ in 0..3 {
+        b.arrive("ACK ack=0");
+    }
+    b.arrive("ACK ack=12000");
+    b.sent();
+    let ssthresh = b.c.info(b.now).ssthresh;
+    for _ in 0..5 {
+        b.arrive("ACK ack=12000");
+    }
+    let again = |sent: Vec<alloc::string::String>, seq: &str| {
+        sent.iter()
+            .filter(|s| s.contains(&format!("seq={seq} ")))
+            .count()
+    };
+    assert_eq!(again(b.sent(), "12000"), 0);
+    assert_eq!(b.c.info(b.now).ssthresh, ssthresh, "nothing is halved");
+    b.arrive("ACK ack=13000");
+    b.sent();
+    for _ in 0..3 {
+        b.arrive("ACK ack=13000");
+    }
+    assert_eq!(again(b.sent(), "13000"), 1, "this is another loss");
+}
+
 #[test]
 fn an_rto_in_recovery_reduces_nothing_twice() {
     let mut b = in_flight(10);
