@@ -23,10 +23,12 @@ impl CongestionControl for Reno {
         if rest == 0 || !ack.cwnd_limited || w.in_slow_start() {
             return;
         }
-        // RFC 5681, 3.1 (3): one full segment per window of acknowledged octets.
+        // RFC 5681, 3.1 (3): one full segment a round trip. Half a flight is seldom a whole number
+        // of segments, and only whole ones are in flight: a round trip acknowledges no more.
+        let window = (w.cwnd - w.cwnd % w.mss.max(1)).max(w.mss);
         self.acked = self.acked.saturating_add(rest);
-        if self.acked >= w.cwnd {
-            self.acked -= w.cwnd;
+        if self.acked >= window {
+            self.acked -= window;
             w.cwnd = w.cwnd.saturating_add(w.mss);
         }
     }

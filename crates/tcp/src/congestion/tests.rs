@@ -75,6 +75,18 @@ fn congestion_avoidance_adds_one_segment_for_each_window_acknowledged() {
 }
 
 #[test]
+fn a_window_with_half_a_segment_grows_with_every_round_trip_too() {
+    let mut reno = Reno::default();
+    let mut w = window(4_500, 4_500);
+    for in_flight in 4..10 {
+        for _ in 0..in_flight {
+            reno.on_ack(&mut w, &ack(MSS));
+        }
+        assert_eq!(w.cwnd, (in_flight + 1) * MSS + MSS / 2);
+    }
+}
+
+#[test]
 fn nothing_grows_unless_the_window_was_the_limit() {
     let mut reno = Reno::default();
     for ssthresh in [u32::MAX, 2_000] {
