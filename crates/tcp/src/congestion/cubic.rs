@@ -41,6 +41,18 @@ pub struct Cubic {
     after_timeout: bool,
     /// The current stage of congestion avoidance.
     epoch: Option<Epoch>,
+    /// What the last reduction replaced, should there have been no loss (4.9).
+    undo: Option<Undo>,
+}
+
+/// The state before a reduction (4.9.2).
+#[derive(Debug)]
+struct Undo {
+    w_max: u32,
+    cwnd_prior: u32,
+    after_timeout: bool,
+    /// K, t_epoch and W_est.
+    epoch: Option<Epoch>,
 }
 
 /// One stage of congestion avoidance.
@@ -189,6 +201,14 @@ impl CongestionControl for Cubic {
             LossKind::Timeout { repeated } => !repeated,
         };
         if first {
+            let was = Undo {
+                w_max: self.w_max,
+                cwnd_prior: self.cwnd_prior,
+                after_timeout: self.after_timeout,
+                epoch: self.epoch.take(),
+            };
+            // Nobody imagines a mark.
+            self.undo = (loss.kind != LossKind::Ecn).then_some(was);
             // 4.7: a window that did not reach the last maximum leaves room for others.
             self.w_max = match w.cwnd < self.w_max {
                 true => part(w.cwnd, CONVERGENCE),
@@ -207,6 +227,21 @@ impl CongestionControl for Cubic {
 
     fn on_recovery_exit(&mut self, w: &mut CongestionWindow, in_flight: u32) {
         after_recovery(w, in_flight);
+    }
+
+    /// 4.9.2: as if nothing had happened, unless the window has grown beyond what it was.
+    fn on_spurious_loss(&mut self, w: &mut CongestionWindow, before: &CongestionWindow) {
+        let undo = self.undo.take();
+        if w.cwnd < self.cwnd_prior {
+            if let Some(undo) = undo {
+                self.w_max = undo.w_max;
+                self.cwnd_prior = undo.cwnd_prior;
+                self.after_timeout = undo.after_timeout;
+                self.epoch = undo.epoch;
+            }
+            w.cwnd = w.cwnd.max(before.cwnd);
+            w.ssthresh = w.ssthresh.max(before.ssthresh);
+        }
     }
 
     fn on_idle_restart(&mut self, w: &mut CongestionWindow, initial_window: u32) {
@@ -235,6 +270,7 @@ impl Cubic {
         }
         self.mss = mss;
         self.epoch = None;
+        self.undo = None;
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Recovery {
     /// RECOVER: where the last loss recovery ends, or ended; before SND.UNA when there was none
     /// (RFC 6582).
     pub(crate) recover: SeqNumber,
+    /// When the window was last reduced in fast recovery.
+    pub(crate) reduced_at: Instant,
     /// Duplicate acknowledgments in a row (RFC 5681, 2).
     pub(crate) duplicate_acks: u16,
     /// What the retransmission timer waits for.
@@ -58,6 +60,7 @@ impl Recovery {
         Recovery {
             phase: Phase::Open,
             recover: una - 1,
+            reduced_at: Instant::ZERO,
             duplicate_acks: 0,
             pending: Pending::Timeout,
             timeout_at: Instant::FAR_FUTURE,

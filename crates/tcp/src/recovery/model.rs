@@ -3,7 +3,7 @@
 
 use super::Phase;
 use super::rack::Rtt;
-use super::scoreboard::Delivered;
+use super::scoreboard::{Delivered, Found};
 use crate::congestion::RateSample;
 use crate::connection::Active;
 use crate::tcb::{Flags, Tcb};
@@ -54,7 +54,7 @@ pub(crate) fn detect(
     active: &mut Active,
     recovering: bool,
     now: Instant,
-) -> (u32, Option<Instant>) {
+) -> Found {
     let (rtt, w) = (Rtt::of(tcb), tcb.congestion_window());
     let (rack, board) = (&active.recovery.rack, &mut active.board);
     let (model, algorithm) = (active.model, &mut active.congestion);

@@ -1,7 +1,7 @@
 //! RACK: what is lost is found by time (RFC 8985, section 6). A segment is lost when one that was
 //! sent a reordering window later has arrived; so a lost retransmission is found too.
 
-use super::scoreboard::{Delivered, Scoreboard};
+use super::scoreboard::{Delivered, Found, Scoreboard};
 use crate::congestion::LostPacket;
 use crate::tcb::Tcb;
 use handfast_base::{Duration, Instant};
@@ -133,8 +133,7 @@ impl Rack {
         (rtt.min / 4 * quarters).min(rtt.smoothed)
     }
 
-    /// Step 5: marks what is lost by now, returns how many octets that is, and how long to wait
-    /// for the rest of what was sent before the newest arrival.
+    /// Step 5: marks what is lost by now.
     pub(crate) fn detect(
         &self,
         board: &mut Scoreboard,
@@ -142,9 +141,9 @@ impl Rack {
         rtt: Rtt,
         now: Instant,
         tell: impl FnMut(&LostPacket),
-    ) -> (u32, Option<Instant>) {
+    ) -> Found {
         let Some(newest) = self.newest else {
-            return (0, None);
+            return Found::default();
         };
         let patience = self.rtt + self.window(board, recovering, rtt);
         board.mark_lost_before(newest, patience, now, tell)

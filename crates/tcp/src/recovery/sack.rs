@@ -1,6 +1,6 @@
 //! The sender's use of selective acknowledgments (RFC 2018, section 5; RFC 8985).
 
-use super::scoreboard::Acked;
+use super::scoreboard::{Acked, Found};
 use super::undo::{self, Frto};
 use super::{Phase, clock, model, prr::Prr, tlp};
 use crate::congestion::{LossEvent, LossKind};
@@ -89,9 +89,9 @@ pub(crate) fn arrived(
         reduce(c, now);
         leave(c);
     }
-    let lost = detect(c, now);
-    let (delivered, safe) = (acked.delivered.octets, advances && lost == 0);
-    proceed(c, delivered, safe, lost, now);
+    let found = detect(c, now);
+    let (delivered, safe) = (acked.delivered.octets, advances && found.octets == 0);
+    proceed(c, delivered, safe, &found, now);
     if !advances {
         clock::choose(c, now);
     }
@@ -134,24 +134,25 @@ fn learn(
 }
 
 /// Marks what is lost by now; what may become so is waited for.
-fn detect(c: &mut Connection, now: Instant) -> u32 {
+fn detect(c: &mut Connection, now: Instant) -> Found {
     let (tcb, active) = c.parts();
     let r = &mut active.recovery;
     if tcb.snd_wnd == 0 {
         // The peer throws away what does not fit: that is no loss, and comes when it has room.
         r.reordering_until = None;
-        return 0;
+        return Found::default();
     }
     let recovering = r.phase != Phase::Open;
-    let (lost, until) = model::detect(tcb, active, recovering, now);
-    active.recovery.reordering_until = until;
-    lost
+    let found = model::detect(tcb, active, recovering, now);
+    active.recovery.reordering_until = found.until;
+    found
 }
 
 /// Enters fast recovery if something is lost, and lets proportional rate reduction say what may
 /// leave in it.
-fn proceed(c: &mut Connection, delivered: u32, safe: bool, lost: u32, now: Instant) {
+fn proceed(c: &mut Connection, delivered: u32, safe: bool, found: &Found, now: Instant) {
     let in_flight = c.flight_size();
+    let lost = found.octets;
     let is_probe = lost > 0 && path_mtu::probe::was_lost(c, now);
     if c.parts().1.recovery.phase == Phase::Open && lost > 0 && !is_probe {
         let (_, active) = c.parts();
@@ -167,6 +168,8 @@ fn proceed(c: &mut Connection, delivered: u32, safe: bool, lost: u32, now: Insta
         // And has a whole timeout for itself.
         let timeout_at = now + c.rto();
         c.parts().1.recovery.timeout_at = timeout_at;
+    } else if let Some(sent_at) = found.resent {
+        lost_again(c, sent_at, in_flight, delivered, now);
     }
     let (tcb, active) = c.parts();
     if active.recovery.phase == Phase::Fast && !active.model {
@@ -178,9 +181,29 @@ fn proceed(c: &mut Connection, delivered: u32, safe: bool, lost: u32, now: Insta
     }
 }
 
+/// What was sent again at `sent_at` in fast recovery is lost once more: a second indication of
+/// congestion, which lowers the window a second time (RFC 5681, 4.3; RFC 8985, 9.3), unless it had
+/// left before the last time. The loss that began the recovery was none of imagination.
+fn lost_again(c: &mut Connection, sent_at: Instant, in_flight: u32, delivered: u32, now: Instant) {
+    let (tcb, active) = c.parts();
+    let r = &mut active.recovery;
+    if r.phase != Phase::Fast || sent_at <= r.reduced_at {
+        return;
+    }
+    r.recover = tcb.snd_nxt;
+    r.prr = Prr::new(in_flight - active.board.sacked() + delivered);
+    if !active.model {
+        // The window was on its way there.
+        tcb.cwnd = tcb.cwnd.max(tcb.ssthresh.min(in_flight));
+    }
+    reduce(c, now);
+    c.parts().1.recovery.undo = None;
+}
+
 /// Congestion control answers a loss, in a way that can be undone.
 fn reduce(c: &mut Connection, now: Instant) {
     undo::begin(c, true, now);
+    c.parts().1.recovery.reduced_at = now;
     let loss = LossEvent {
         now,
         in_flight: c.flight_size().min(c.tcb.cwnd),
@@ -204,8 +227,8 @@ fn leave(c: &mut Connection) {
 
 /// The reordering timer ran out (RFC 8985, 6.3).
 pub(crate) fn reordering_over(c: &mut Connection, now: Instant) {
-    let lost = detect(c, now);
-    proceed(c, 0, false, lost, now);
+    let found = detect(c, now);
+    proceed(c, 0, false, &found, now);
 }
 
 /// The retransmission timer ran out: what was reported is forgotten, for the peer may have thrown

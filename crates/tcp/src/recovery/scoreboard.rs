@@ -100,6 +100,16 @@ pub(crate) struct Acked {
     pub(crate) largest: u32,
 }
 
+/// What was found lost.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) octets: u32,
+    /// When the newest of it left that had been sent again.
+    pub(crate) resent: Option<Instant>,
+    /// When the last of the rest that was overtaken will have been under way for too long.
+    pub(crate) until: Option<Instant>,
+}
+
 /// Everything that was sent and is not acknowledged, in order of sequence.
 #[derive(Debug, Default)]
 pub(crate) struct Scoreboard {
@@ -364,17 +374,15 @@ impl Scoreboard {
     }
 
     /// Marks lost what was sent before `newest` (when, and where it ends), is not reported, and
-    /// has been under way for `patience`; each is told of. Returns the octets, and when the last of
-    /// the rest that was sent before `newest` will have been under way for so long (RFC 8985, 6.2,
-    /// step 5).
+    /// has been under way for `patience`; each is told of (RFC 8985, 6.2, step 5).
     pub(crate) fn mark_lost_before(
         &mut self,
         newest: (Instant, SeqNumber),
         patience: Duration,
         now: Instant,
         mut tell: impl FnMut(&LostPacket),
-    ) -> (u32, Option<Instant>) {
-        let (mut lost, mut until) = (0, None);
+    ) -> Found {
+        let mut found = Found::default();
         for (i, record) in self.records.iter_mut().enumerate() {
             if record.sacked > 0 || record.lost {
                 continue;
@@ -394,7 +402,10 @@ impl Scoreboard {
             let due = record.sent_at + patience;
             if due <= now {
                 record.lost = true;
-                lost += record.len();
+                found.octets += record.len();
+                if record.retransmissions > 0 {
+                    found.resent = found.resent.max(Some(record.sent_at));
+                }
                 self.first_lost = self.first_lost.min(i);
                 tell(
                     &self
@@ -402,12 +413,12 @@ impl Scoreboard {
                         .lost((record.start, record.end), &record.departure),
                 );
             } else {
-                until = until.max(Some(due));
+                found.until = found.until.max(Some(due));
             }
         }
-        self.lost += lost;
-        self.marked += u64::from(lost);
-        (lost, until)
+        self.lost += found.octets;
+        self.marked += u64::from(found.octets);
+        found
     }
 
     /// Splits record `i` so that it is at most `len` octets long.
