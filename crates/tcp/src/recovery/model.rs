@@ -49,12 +49,7 @@ fn sample(c: &mut Connection, d: &Delivered, now: Instant) {
 }
 
 /// What RACK finds lost by now; see [`Rack::detect`](super::rack::Rack::detect).
-pub(crate) fn detect(
-    tcb: &Tcb,
-    active: &mut Active,
-    recovering: bool,
-    now: Instant,
-) -> Found {
+pub(crate) fn detect(tcb: &Tcb, active: &mut Active, recovering: bool, now: Instant) -> Found {
     let (rtt, w) = (Rtt::of(tcb), tcb.congestion_window());
     let (rack, board) = (&active.recovery.rack, &mut active.board);
     let (model, algorithm) = (active.model, &mut active.congestion);

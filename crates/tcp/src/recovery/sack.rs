@@ -187,7 +187,7 @@ fn proceed(c: &mut Connection, delivered: u32, safe: bool, found: &Found, now: I
 fn lost_again(c: &mut Connection, sent_at: Instant, in_flight: u32, delivered: u32, now: Instant) {
     let (tcb, active) = c.parts();
     let r = &mut active.recovery;
-    if r.phase != Phase::Fast || sent_at <= r.reduced_at {
+    if r.phase != Phase::Fast || sent_at < r.reduced_at {
         return;
     }
     r.recover = tcb.snd_nxt;
@@ -196,6 +196,8 @@ fn lost_again(c: &mut Connection, sent_at: Instant, in_flight: u32, delivered: u
         // The window was on its way there.
         tcb.cwnd = tcb.cwnd.max(tcb.ssthresh.min(in_flight));
     }
+    // As the first time, one segment leaves whatever the window says.
+    tcb.flags |= Flags::FORCE_RETRANSMIT;
     reduce(c, now);
     c.parts().1.recovery.undo = None;
 }

@@ -221,9 +221,15 @@ fn a_lost_retransmission_is_found_by_time_and_sent_again_without_a_timeout() {
     b.arrive("ACK sack=1000..10000");
     b.sent();
     b.advance(60 * MS);
+    assert_eq!(info(&b).ssthresh, 5_000);
     b.arrive("ACK sack=1000..11000");
     assert!(b.sent().contains(&"ACK seq=0 ack=0 len=1000".into()));
     assert_eq!(info(&b).timeouts, 0);
+    // RFC 5681, 4.3: that is a second indication of congestion, and more of it is none.
+    assert_eq!(info(&b).ssthresh, 2_500);
+    b.advance(MS);
+    b.arrive("ACK sack=1000..12000");
+    assert_eq!((phase(&b), info(&b).ssthresh), (Phase::Fast, 2_500));
 }
 
 /// RFC 8985, 7: two round trips after the last segment.

@@ -289,3 +289,36 @@ fn whatever_happens_the_window_stays_in_bounds() {
         }
     }
 }
+
+/// 4.9.2: W_max, K, the epoch and W_est are what they were, and the window goes on where it was.
+#[test]
+fn a_spurious_loss_takes_nothing() {
+    let mut cubic = Cubic::default();
+    let mut w = window(100_000, u32::MAX);
+    lost(&mut cubic, &mut w);
+    run(&mut cubic, &mut w, 100, 0, &[2_000]);
+    let state = |c: &Cubic| {
+        let e = c.epoch.as_ref().map(|e| (e.began, e.k, e.origin, e.w_est));
+        (c.w_max, c.cwnd_prior, c.after_timeout, e)
+    };
+    for kind in [
+        LossKind::FastRetransmit,
+        LossKind::Timeout { repeated: false },
+    ] {
+        let (before, was) = (w, state(&cubic));
+        assert!(was.3.is_some());
+        cubic.on_loss(&mut w, &loss(before.cwnd, kind));
+        assert_ne!(state(&cubic), was);
+        assert!(w.cwnd < before.cwnd);
+        cubic.on_spurious_loss(&mut w, &before);
+        assert_eq!((w, state(&cubic)), (before, was), "{kind:?}");
+    }
+    // "When [...] the current cwnd is already higher than cwnd_prior", all goes on as it is.
+    let before = w;
+    lost(&mut cubic, &mut w);
+    w.cwnd = before.cwnd + MSS;
+    let was = state(&cubic);
+    cubic.on_spurious_loss(&mut w, &before);
+    assert_eq!((w.cwnd, state(&cubic)), (before.cwnd + MSS, was));
+    assert_eq!(w.ssthresh, before.cwnd * 7 / 10);
+}
