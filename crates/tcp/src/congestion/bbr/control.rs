@@ -7,14 +7,14 @@ use handfast_base::Duration;
 /// Pacing gains by state, in hundredths (5.6.1).
 const STARTUP_PACING_GAIN: u64 = 277;
 const DRAIN_PACING_GAIN: u64 = 50;
-const DOWN_PACING_GAIN: u64 = 90;
+pub(super) const DOWN_PACING_GAIN: u64 = 90;
 const UP_PACING_GAIN: u64 = 125;
 /// Window gains: DefaultCwndGain, that of ProbeBW_UP, and ProbeRTTCwndGain.
 const CWND_GAIN: u64 = 200;
 const UP_CWND_GAIN: u64 = 225;
 const PROBE_RTT_CWND_GAIN: u64 = 50;
 /// 100 less PacingMarginPercent.
-const PACING_MARGIN: u64 = 99;
+pub(super) const PACING_MARGIN: u64 = 99;
 /// MinPipeCwnd, in segments.
 const MIN_PIPE_SEGMENTS: u32 = 4;
 /// What C.send_quantum is at most.

@@ -1,5 +1,6 @@
 //! What the model makes of losses (5.5.10), and of those that were none (5.5.11).
 
+use super::control::{DOWN_PACING_GAIN, PACING_MARGIN};
 use super::model::hundredths;
 use super::{
     Ack, BETA, Bbr, CongestionWindow, INFINITE, LOSS_THRESH, LostPacket, ShortTerm, State,
@@ -21,6 +22,9 @@ pub(super) struct Losses {
     pub(super) ranges_before: u32,
     /// Where the last of them ends.
     range_end: Option<SeqNumber>,
+    /// The least part of the bandwidth, in hundredths, at which anything left in this round and in
+    /// the one before; Drain's apart.
+    gains: [u64; 2],
     /// bw_latest.
     bw_latest: u64,
     /// inflight_latest.
@@ -44,6 +48,7 @@ impl Default for Losses {
             ranges: 0,
             ranges_before: 0,
             range_end: None,
+            gains: [PACING_MARGIN; 2],
             bw_latest: 0,
             inflight_latest: 0,
             saved: false,
@@ -94,10 +99,17 @@ impl Bbr {
 
     /// AdvanceLatestDeliverySignals.
     pub(super) fn advance_latest_delivery_signals(&mut self, ack: &Ack) {
-        if self.loss.round_start {
-            self.loss.bw_latest = ack.rate;
-            self.loss.inflight_latest = ack.delivered;
+        let gain = match self.state {
+            State::Down => DOWN_PACING_GAIN * PACING_MARGIN / 100,
+            _ => PACING_MARGIN,
+        };
+        let l = &mut self.loss;
+        if l.round_start {
+            l.bw_latest = ack.rate;
+            l.inflight_latest = ack.delivered;
+            l.gains = [gain, l.gains[0]];
         }
+        l.gains[0] = l.gains[0].min(gain);
     }
 
     /// UpdateCongestionSignals.
@@ -121,10 +133,19 @@ impl Bbr {
         if self.short.inflight == INFINITE {
             self.short.inflight = u64::from(w.cwnd);
         }
-        // LossLowerBounds.
+        // LossLowerBounds. What was delivered is less than the bound by what we held back ourselves,
+        // too: by the margin of pacing, and in DOWN by more. That is no finding about the path, and
+        // would compound, while the draft means to "reduce the sending rate by X%" when X % are lost
+        // (5.3.3.9).
+        let gain = self.loss.gains[0].min(self.loss.gains[1]);
+        let unhindered = |latest: u64| latest.saturating_mul(100) / gain;
         let (s, l) = (&mut self.short, &self.loss);
-        s.bw = l.bw_latest.max(hundredths(s.bw, BETA));
-        s.inflight = l.inflight_latest.max(hundredths(s.inflight, BETA));
+        let bw = unhindered(l.bw_latest).min(s.bw).max(l.bw_latest);
+        let inflight = unhindered(l.inflight_latest).min(s.inflight);
+        s.bw = bw.max(hundredths(s.bw, BETA));
+        s.inflight = inflight
+            .max(l.inflight_latest)
+            .max(hundredths(s.inflight, BETA));
     }
 
     /// NoteLoss, of the round in which so much is delivered.

@@ -495,6 +495,22 @@ fn s5_5_10_3_a_round_with_a_loss_leaves_no_less_than_seven_tenths() {
     assert_eq!(b.bbr.short.bw, 700_000);
 }
 
+/// What was held back by the margin of pacing, or in DOWN, is no finding about the path.
+#[test]
+fn s5_5_10_3_our_own_restraint_is_not_taken_for_the_path_s() {
+    let mut b = Bench::cruising();
+    for _ in 0..5 {
+        b.rounds(2, 990_000);
+        b.lose(0, MSS, BDP);
+        b.rounds(1, 990_000);
+    }
+    assert_eq!(b.bbr.short.bw, BW);
+    b.rounds(2, 980_000);
+    b.lose(0, MSS, BDP);
+    b.rounds(1, 980_000);
+    assert_eq!(b.bbr.short.bw, 989_898);
+}
+
 #[test]
 fn s5_5_11_a_loss_that_was_none_puts_everything_back() {
     let mut b = Bench::up();
