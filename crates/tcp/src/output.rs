@@ -510,7 +510,10 @@ fn restart_after_idle(c: &mut Connection, now: Instant) {
 fn settle(c: &mut Connection, now: Instant) {
     persist::arm(c, now);
     if c.active.is_some() && !c.timers.is_armed(Timer::Idle) && c.is_quiet() {
-        let at = now + c.rto().max(Duration::from_secs(1));
+        // A model of the path is worth what it takes as long as its measurements count.
+        let models = c.active.as_deref().is_some_and(|a| a.model);
+        let least = Duration::from_secs(if models { 10 } else { 1 });
+        let at = now + c.rto().max(least);
         c.timers.arm(Timer::Idle, at);
     }
 }
