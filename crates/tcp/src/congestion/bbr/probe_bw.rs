@@ -119,18 +119,17 @@ impl Bbr {
         if !self.full.reached || self.adapt_long_term_model(w, ack) {
             return;
         }
-        match self.state {
+        let state = self.state;
+        match state {
             State::Down | State::Cruise if self.is_time_to_probe(w, ack) => self.start_refill(),
             State::Down if self.is_time_to_cruise(w, ack) => self.start_cruise(),
             State::Refill if self.rounds.start => {
                 self.probing.is_sample = true;
                 self.start_up(w, ack);
             }
-            State::Up => {
-                if self.is_time_to_go_down(w, ack) {
-                    self.probing.too_high = false;
-                    self.start_down(ack.s);
-                }
+            State::Up if self.is_time_to_go_down(w, ack) => {
+                self.probing.too_high = false;
+                self.start_down(ack.s);
             }
             _ => {}
         }
