@@ -77,8 +77,8 @@ fn run(seed: u64, count: usize, limit: Duration) -> Result<(), String> {
                 left = part.missed;
             }
         }
-        tried += some.len();
         tally.missed.append(&mut left);
+        tried = tally.caught + tally.unviable + tally.missed.len();
         let (caught, missed) = (tally.caught, tally.missed.len());
         println!("{tried} tried: {caught} caught, {missed} missed");
         let path = root.join(PAGE);

@@ -166,6 +166,19 @@ fn what_arrives_twice_is_reported_once_as_the_first_block() {
     b.expect("ACK seq=0 ack=1500 sack=2500..3000 sack=2000..3500");
 }
 
+/// RFC 2883, 4: at most one block for each contiguous sequence of duplicates.
+#[test]
+fn duplicates_that_touch_are_reported_in_one_block() {
+    let mut b = receiver();
+    b.arrive("ACK seq=0 len=1000");
+    b.arrive("ACK seq=1000 len=1000");
+    b.sent();
+    b.arrive_quietly("ACK seq=0 len=1000");
+    b.arrive_quietly("ACK seq=1000 len=1000");
+    b.drain();
+    b.expect("ACK seq=0 ack=2000 sack=0..2000");
+}
+
 #[test]
 fn a_duplicate_that_paws_turns_away_is_reported() {
     let mut b = Bench::established(stamped(), "mss=1000 sackok");

@@ -322,3 +322,14 @@ fn a_spurious_loss_takes_nothing() {
     assert_eq!((w.cwnd, state(&cubic)), (before.cwnd + MSS, was));
     assert_eq!(w.ssthresh, before.cwnd * 7 / 10);
 }
+
+#[test]
+fn a_paced_one_has_a_rate_and_no_limit_for_one_acknowledgment() {
+    let rtt = Duration::from_millis(100);
+    let mut w = window(10 * MSS, u32::MAX);
+    assert_eq!(Cubic::default().pacing_rate(&w, rtt), None);
+    let mut paced = Cubic::paced();
+    assert!(paced.pacing_rate(&w, rtt).is_some_and(|rate| rate > 0));
+    paced.on_ack(&mut w, &ack(10 * MSS));
+    assert_eq!(w.cwnd, 20 * MSS, "as many as were acknowledged");
+}
