@@ -12,7 +12,7 @@ use handfast_wire::{Ecn, SendReason};
 pub(super) const ACE: TcpFlags = TcpFlags::AE.union(TcpFlags::CWR).union(TcpFlags::ECE);
 
 /// r.cep and s.cep when a connection begins: not zero, so that a middlebox that clears the field
-/// is seen (3.2.1).
+/// is seen (RFC 9768, 3.2.1).
 const CEP: u32 = 5;
 /// Marks after which an acknowledgment leaves at once (3.2.2.5.1).
 const MARKS: u8 = 2;
@@ -137,7 +137,7 @@ pub(super) fn begin(c: &mut Connection, of_syn: Ecn, header: &TcpHeader) {
         // CE on a SYN,ACK counts, on a SYN it does not (3.2.2.2).
         n.cep_in += u32::from(of_syn == Ecn::Ce);
         // Our SYN was not ECT, whatever the peer has seen: something on the path writes the
-        // field, and nothing it writes is to be believed (3.2.2.3).
+        // field, and nothing it writes is to be believed (RFC 9768, 3.2.2.3).
         n.bad_ace = !matches!(ace(header.flags), 0b010 | 0b101);
     }
     if n.bad_ace {
@@ -147,7 +147,7 @@ pub(super) fn begin(c: &mut Connection, of_syn: Ecn, header: &TcpHeader) {
     record(c).accurate = Some(n);
 }
 
-/// An option whose first counter is zero at first was cleared on the way (3.2.3.2.4).
+/// An option whose first counter is zero at first was cleared on the way (RFC 9768, 3.2.3.2.4).
 fn note_option(n: &mut Counters, header: &TcpHeader) {
     if let Some(option) = header.options.accurate_ecn
         && !n.seen_option
@@ -226,7 +226,7 @@ fn count(c: &mut Connection, seg: &Segment) {
         n.unreported = n.unreported.saturating_add(packets.min(0xff) as u8);
         r.ce_in = r.ce_in.wrapping_add(packets);
     }
-    // 3.2.2.5.1: the first of a run of marks, and every second mark, is told at once; alone, so
+    // RFC 9768, 3.2.2.5.1: the first of a run of marks, and every second mark, is told at once; alone, so
     // that two ends do not answer each other's acknowledgments, only when text came.
     let changed = (field == Ecn::Ce) != (n.last == Ecn::Ce);
     if octets > 0 {
@@ -256,7 +256,7 @@ fn reported(c: &mut Connection, seg: &Segment, ace: u8, acked: u32) -> u32 {
         let is_new = octets <= COUNTER / 2;
         return if is_new { octets.min(acked) } else { 0 };
     }
-    // 3.2.2.5.2: three bits may have gone round when one acknowledgment stands for many packets;
+    // RFC 9768, 3.2.2.5.2: three bits may have gone round when one acknowledgment stands for many packets;
     // the most that fits is assumed.
     let acked_packets = acked.div_ceil(mss);
     let packets = match acked_packets >= 8 {
