@@ -346,7 +346,10 @@ impl Stack {
                 && at <= now
             {
                 socket.linger = Linger::Background;
-                socket.connection.abort();
+                // In FIN-WAIT-2 nothing of ours is left to wait for.
+                if socket.connection.state() != State::FinWait2 {
+                    socket.connection.abort();
+                }
             }
             socket.connection.timeout(now);
             self.mark_dirty(index);

@@ -1,7 +1,7 @@
 use super::first_of;
 use super::wait::{Patience, nonzero, wait, would_block};
 use crate::socket::{WRITE_LIMIT, copy_out};
-use crate::{ConnectionError, Interest, Net, TcpSnapshot};
+use crate::{ConnectionError, Interest, Net, Readiness, TcpSnapshot};
 use bytes::Bytes;
 use std::fmt;
 use std::future::poll_fn;
@@ -143,7 +143,9 @@ impl TcpStream {
     }
 
     /// What dropping the last handle does with what is not acknowledged: `None`, it is sent in the
-    /// background; zero, the connection is reset; else it is reset when that time is over.
+    /// background; zero, the connection is reset; else dropping waits until all of it, and our FIN,
+    /// is acknowledged, at most that long, and resets the connection then. With
+    /// [`set_nonblocking`](TcpStream::set_nonblocking) it does not wait, and the rest is the same.
     ///
     /// # Errors
     /// `NotConnected` when the socket is gone.
@@ -281,6 +283,29 @@ impl TcpStream {
             }
         }
         Ok(sent)
+    }
+}
+
+impl Drop for Shared {
+    /// Lingers, if that was asked for.
+    fn drop(&mut self) {
+        let linger = self.stream.linger().ok().flatten();
+        let Some(time) = linger.filter(|time| !time.is_zero()) else {
+            return;
+        };
+        // With text unread it is reset anyway.
+        let unread = self.stream.0.look(|c, _| c.has_unread());
+        if self.patience.is_nonblocking() || unread.unwrap_or(true) {
+            return;
+        }
+        let net = &self.stream.0.net;
+        let deadline = net.now() + time;
+        if self.stream.shutdown_write().is_ok() {
+            let acknowledged = self.stream.ready(Readiness::WRITE_CLOSED);
+            if wait(net, Some(deadline), acknowledged).is_none() {
+                let _ = self.stream.abort();
+            }
+        }
     }
 }
 

@@ -90,3 +90,156 @@ fn silence_is_a_connection_that_is_not_answered_in_time() {
     let connections = host.net().with_stack(|stack, _| stack.usage().connections);
     assert_eq!(connections, 0);
 }
+
+/// Two ends of a connection over a host's own address.
+fn connected(net: &crate::Net) -> [super::TcpStream; 2] {
+    let listener = super::TcpListener::bind(net, "127.0.0.1:0").unwrap();
+    let client = super::TcpStream::connect(net, listener.local_addr().unwrap()).unwrap();
+    [client, listener.accept().unwrap().0]
+}
+
+#[test]
+fn closing_waits_as_long_as_it_lingers_and_resets_then() {
+    use std::io::{ErrorKind, Read, Write};
+    let host = Host::builder().start().unwrap();
+    let net = host.net();
+    let [mut client, mut server] = connected(&net);
+    client.set_nonblocking(true).unwrap();
+    let full = loop {
+        if let Err(full) = client.write(&[7; 65_536]) {
+            break full;
+        }
+    };
+    assert_eq!(full.kind(), ErrorKind::WouldBlock);
+    client.set_nonblocking(false).unwrap();
+    let time = Duration::from_millis(200);
+    client.set_linger(Some(time)).unwrap();
+    assert_eq!(client.linger().unwrap(), Some(time));
+    let clone = client.try_clone().unwrap();
+    let begin = net.now();
+    drop(client);
+    assert!(net.now() - begin < time, "there is another handle");
+    drop(clone);
+    assert!(net.now() - begin >= time);
+    let mut all = Vec::new();
+    let end = server.read_to_end(&mut all).unwrap_err();
+    assert_eq!(end.kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn closing_waits_no_longer_than_until_all_is_acknowledged() {
+    use std::io::{Read, Write};
+    let host = Host::builder().start().unwrap();
+    let net = host.net();
+    let [mut client, mut server] = connected(&net);
+    let long = Duration::from_secs(600);
+    client.set_linger(Some(long)).unwrap();
+    let closing = thread::spawn(move || client.write_all(&[7; 5_000_000]));
+    let mut all = Vec::new();
+    server.read_to_end(&mut all).unwrap();
+    closing.join().unwrap().unwrap();
+    assert_eq!(all, [7; 5_000_000]);
+    // Who may not wait does not; and with text unread there is nothing to wait for.
+    for nonblocking in [true, false] {
+        let [mut client, mut server] = connected(&net);
+        client.write_all(b"unread").unwrap();
+        server.peek(&mut [0]).unwrap();
+        server.set_linger(Some(long)).unwrap();
+        server.set_nonblocking(nonblocking).unwrap();
+        let begin = net.now();
+        server.write_all(b"never read").unwrap();
+        drop(server);
+        assert!(net.now() - begin < long / 2);
+        let reset = client.read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionReset);
+    }
+}
+
+#[test]
+fn what_is_set_on_a_connection_is_kept() {
+    use crate::{KeepAlive, UserTimeoutOption};
+    use std::io::{Read, Write};
+    let host = Host::builder().start().unwrap();
+    let [mut client, mut server] = connected(&host.net());
+    assert!(!client.cork().unwrap() && !client.keepalive().unwrap());
+    assert_eq!(client.tcp_keepalive().unwrap(), None);
+    client.set_keepalive(true).unwrap();
+    assert_eq!(client.tcp_keepalive().unwrap(), Some(KeepAlive::default()));
+    let often = KeepAlive {
+        idle: Duration::from_secs(30),
+        interval: Duration::from_secs(3),
+        count: 2,
+        garbage_octet: false,
+    };
+    client.set_tcp_keepalive(&often).unwrap();
+    assert_eq!(client.tcp_keepalive().unwrap(), Some(often));
+    client.set_keepalive(false).unwrap();
+    assert!(!client.keepalive().unwrap());
+    let limit = Some(Duration::from_secs(7));
+    client.set_tcp_user_timeout(limit).unwrap();
+    assert_eq!(client.tcp_user_timeout().unwrap(), limit);
+    client
+        .set_user_timeout_option(Some(UserTimeoutOption::default()))
+        .unwrap();
+    client.set_quickack(true).unwrap();
+    assert!(client.quickack().unwrap());
+    client.set_quickack(false).unwrap();
+    assert!(!client.quickack().unwrap());
+    client.set_mss(Some(600)).unwrap();
+    let stamped = 600 - 12;
+    assert_eq!(client.mss().unwrap(), stamped);
+    client.set_trace(100).unwrap();
+    // A cork holds back less than a segment, for 200 ms at most.
+    client.set_cork(true).unwrap();
+    assert!(client.cork().unwrap());
+    client.write_all(b"corked").unwrap();
+    server
+        .set_read_timeout(Some(Duration::from_millis(20)))
+        .unwrap();
+    assert!(server.read(&mut [0; 8]).is_err());
+    client.set_cork(false).unwrap();
+    server.set_read_timeout(None).unwrap();
+    assert_eq!(server.read(&mut [0; 8]).unwrap(), 6);
+    // And says so.
+    let told = client.decisions().unwrap();
+    let is_cork = |d: &crate::Decision| {
+        matches!(
+            d.event,
+            crate::DecisionEvent::Held {
+                by: crate::Hold::Cork,
+                ..
+            }
+        )
+    };
+    assert!(told.iter().any(is_cork), "{told:?}");
+}
+
+#[test]
+fn a_connection_that_left_is_closed_to_all_and_goes_on_where_it_comes_back() {
+    use std::io::{ErrorKind, Read, Write};
+    let host = Host::builder().start().unwrap();
+    let net = host.net();
+    let [mut client, mut server] = connected(&net);
+    let clone = client.try_clone().unwrap();
+    let waiting = thread::spawn(move || { &clone }.read(&mut [0; 8]).unwrap_err().kind());
+    client.write_all(b"before, ").unwrap();
+    let snapshot = client.export().unwrap();
+    assert_eq!(waiting.join().unwrap(), ErrorKind::NotConnected);
+    assert_eq!(
+        client.write(b"x").unwrap_err().kind(),
+        ErrorKind::NotConnected
+    );
+    drop(client);
+    let nonsense = {
+        let mut snapshot = snapshot.clone();
+        snapshot.connection.peer_mss = 0;
+        super::TcpStream::import(&net, snapshot).unwrap_err().kind()
+    };
+    assert_eq!(nonsense, ErrorKind::InvalidInput);
+    let mut client = super::TcpStream::import(&net, snapshot).unwrap();
+    client.write_all(b"after").unwrap();
+    drop(client);
+    let mut all = String::new();
+    server.read_to_string(&mut all).unwrap();
+    assert_eq!(all, "before, after");
+}

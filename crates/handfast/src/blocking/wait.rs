@@ -44,6 +44,10 @@ impl Patience {
         self.nonblocking.store(nonblocking, Ordering::Relaxed);
     }
 
+    pub(super) fn is_nonblocking(&self) -> bool {
+        self.nonblocking.load(Ordering::Relaxed)
+    }
+
     pub(super) fn set_timeout(&self, of: Interest, time: Option<Duration>) -> io::Result<()> {
         let nanos = match time {
             None => 0,
@@ -65,7 +69,7 @@ impl Patience {
 
     /// Until when a call that begins now waits: for ever, not at all, or so long.
     pub(super) fn deadline(&self, net: &Net, of: Interest) -> Option<Instant> {
-        if self.nonblocking.load(Ordering::Relaxed) {
+        if self.is_nonblocking() {
             return Some(Instant::ZERO);
         }
         self.timeout(of).map(|time| net.now() + time)
