@@ -224,7 +224,8 @@ impl Path {
         }
     }
 
-    /// The effective path MTU (eff_pmtu of RFC 4821): the largest IP packet to send, in octets.
+    /// The effective path MTU (eff_pmtu of RFC 4821): the largest IP packet to send, in octets
+    /// (RFC 1191, 3).
     #[inline]
     pub fn pmtu(&self) -> u32 {
         self.mtu.min(self.estimate)

@@ -167,7 +167,7 @@ fn v6_error(message: Icmpv6) -> Result<IcmpError, Discard> {
 }
 
 /// A router that does not say what would have fit: the next smaller MTU in common use (RFC 1191,
-/// sections 5 and 7).
+/// 5; the table is that of section 7).
 fn plateau_below(packet_len: u32) -> u32 {
     const PLATEAUS: [u32; 10] = [32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, V4_MIN];
     let smaller = PLATEAUS.into_iter().find(|mtu| *mtu < packet_len);

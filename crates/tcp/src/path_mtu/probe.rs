@@ -82,7 +82,7 @@ pub(crate) fn sent(c: &mut Connection, start: SeqNumber, end: SeqNumber) {
     }
 }
 
-/// Everything before `ack` has arrived: so has the probe, if it was not sent again.
+/// Everything before `ack` has arrived: so has the probe, if it was not sent again (RFC 4821, 7.6.1).
 pub(super) fn acknowledged(c: &mut Connection, ack: SeqNumber, now: Instant) {
     let Some(d) = c.discovery.as_deref_mut() else {
         return;
@@ -112,7 +112,7 @@ fn converged(c: &mut Connection, now: Instant) {
     d.has_news = true;
 }
 
-/// The probe does not fit (7.6.2); a router may have `told` what does. It goes out again at once,
+/// The probe does not fit (RFC 4821, 7.6.2); a router may have `told` what does. It goes out again at once,
 /// in smaller segments.
 fn failed(c: &mut Connection, probe: Probe, told: Option<u32>, now: Instant) {
     wait(c, probe, told, 1, now);
@@ -122,7 +122,7 @@ fn failed(c: &mut Connection, probe: Probe, told: Option<u32>, now: Instant) {
 }
 
 /// Probing rests for as many round trips as there are segments in the window: so long it takes
-/// congestion to lose one, and probes must not lose more (7.6.2).
+/// congestion to lose one, and probes must not lose more (RFC 4821, 7.6.2).
 fn wait(c: &mut Connection, probe: Probe, told: Option<u32>, factor: u32, now: Instant) {
     let trips = (c.tcb.cwnd / u32::from(c.tcb.snd_mss)).max(1);
     let trip = c.tcb.rtt.smoothed().max(Duration::from_millis(1));
@@ -152,7 +152,8 @@ pub(super) fn too_big(c: &mut Connection, mtu: u32, quoted: SeqNumber, now: Inst
 }
 
 /// Something was found to be lost. True when that is the probe, and nothing else: then it says
-/// nothing about congestion (7.6.2). With others it says nothing about the path (7.6.4).
+/// nothing about congestion (RFC 4821, 7.6.2). With others it says nothing about the path
+/// (RFC 4821, 7.6.4).
 pub(crate) fn was_lost(c: &mut Connection, now: Instant) -> bool {
     let Some(probe) = c.discovery.as_deref().and_then(|d| d.probe) else {
         return false;
@@ -189,8 +190,8 @@ pub(crate) fn was_first_lost(c: &mut Connection, now: Instant) -> bool {
     is_first
 }
 
-/// The retransmission timer ran out (7.6.3, and 7.6.4 where it was not the probe that it ran out
-/// on).
+/// The retransmission timer ran out: on the probe (RFC 4821, 7.6.3), or on something else (RFC 4821,
+/// 7.6.4).
 pub(super) fn timed_out(c: &mut Connection, now: Instant) {
     let Some(probe) = c.discovery.as_deref().and_then(|d| d.probe) else {
         return;

@@ -34,6 +34,7 @@ pub(crate) fn arrived(c: &mut Connection, mtu: u32, quoted: SeqNumber, now: Inst
         }
         return;
     }
+    // At once, and in the new size, but no congestion (RFC 1191, 6.4; RFC 8201, 5.4).
     lower(c, mtu, now);
     if !matches!(c.tcb.state, State::SynSent | State::SynReceived) {
         new_reno::too_big(c);
