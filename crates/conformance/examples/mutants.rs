@@ -63,7 +63,7 @@ fn run(seed: u64, count: usize, limit: Duration) -> Result<(), String> {
     tree::shuffle(&mut names, seed);
     names.truncate(count);
     println!("seed {seed}: {} of {all} mutants", names.len());
-    let (start, mut tally, mut tried) = (Instant::now(), Tally::default(), 0);
+    let (start, mut tally) = (Instant::now(), Tally::default());
     for some in names.chunks(CHUNK) {
         if start.elapsed() > limit {
             break;
@@ -78,7 +78,7 @@ fn run(seed: u64, count: usize, limit: Duration) -> Result<(), String> {
             }
         }
         tally.missed.append(&mut left);
-        tried = tally.caught + tally.unviable + tally.missed.len();
+        let tried = tally.caught + tally.unviable + tally.missed.len();
         let (caught, missed) = (tally.caught, tally.missed.len());
         println!("{tried} tried: {caught} caught, {missed} missed");
         let path = root.join(PAGE);
