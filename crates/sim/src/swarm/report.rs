@@ -189,7 +189,7 @@ pub(super) fn judge(
     }
     // To the one who opened it fast it was open before anybody had heard of it.
     if plan.fast_open
-        && server.is_none()
+        && server.is_none_or(|server| server.deaths().next().is_some())
         && client.deaths().all(|d| d.kind == ErrorKind::TimedOut)
         && client
             .deaths()
