@@ -3,6 +3,7 @@
 use crate::demux::Owner;
 use crate::interface::Addressee;
 use crate::receive::Arrived;
+use crate::tcp_sockets::CONNECTION_COST;
 use crate::tuple::{Tuple, endpoint};
 use crate::{SocketId, SocketKind, Stack};
 use handfast_base::Instant;
@@ -111,6 +112,11 @@ impl Stack {
         if text > 0 && self.budget.is_tight(text) {
             // The reserve is for text that lets the application proceed.
             let in_order = socket.connection.rcv_nxt() == self.segment.header.seq;
+            if in_order && self.budget.is_exceeded(text) && socket.connection.renege() {
+                // What came too early must not keep out what fills the gap.
+                let held = socket.connection.memory() + CONNECTION_COST;
+                self.budget.settle(&mut socket.charged, held);
+            }
             let room = match (in_order, self.budget.is_exceeded(text)) {
                 (false, _) => 0,
                 (true, false) => text,

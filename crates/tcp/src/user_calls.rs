@@ -111,6 +111,16 @@ impl Connection {
         }
     }
 
+    /// Throws away what is held beyond a gap, reported or not, for the sake of text that is in order
+    /// (RFC 2018, section 8); the peer keeps it until it is acknowledged. False if there is none.
+    pub fn renege(&mut self) -> bool {
+        let active = self.active.as_deref_mut();
+        active.filter(|a| !a.assembler.is_empty()).is_some_and(|a| {
+            a.assembler.clear();
+            true
+        })
+    }
+
     /// Octets from the first unread one to the end of the urgent data (MUST-33); `None` when
     /// there is none ahead.
     pub fn urgent(&self) -> Option<u32> {

@@ -378,6 +378,39 @@ fn out_of_order_text_is_refused_before_the_reserve_is_touched() {
     }
 }
 
+/// Or two ends whose memory is used up would wait for each other for ever.
+#[test]
+fn text_beyond_a_gap_makes_room_for_what_fills_it() {
+    for family in FAMILIES {
+        let config = StackConfig {
+            memory: 64 * 1024,
+            ..StackConfig::default()
+        };
+        let mut net = Pair::with(family, config, Default::default());
+        let (_, server) = net.connected(80);
+        let peer = net.b.stack.tcp(server).unwrap().peer_addr();
+        let sent = net.seen.iter().rev().find(|s| s.from == Side::A);
+        let last = sent.unwrap().tcp.unwrap();
+        let mut say = |at: u32, octets: usize| {
+            let header = TcpHeader {
+                seq: last.seq + at,
+                ack: last.ack,
+                flags: TcpFlags::ACK,
+                window: 65535,
+                options: last.options,
+                ..TcpHeader::default()
+            };
+            let mut packet = forge_with_text(peer, net.b.at(80), header, octets);
+            net.b.stack.receive(net.b.iface, &mut packet, net.now);
+            net.b.stack.usage().memory
+        };
+        let full = (5..54).map(|n| say(n * 1_200, 1_200)).max().unwrap();
+        assert!(full > 50_000, "{full}");
+        assert!(say(0, 5_900) < full / 2);
+        assert_eq!(read(&mut net.b, server, net.now).len(), 5_900);
+    }
+}
+
 #[test]
 fn a_full_batch_pushes_back_and_loses_nothing() {
     for family in FAMILIES {

@@ -121,6 +121,28 @@ fn acknowledgments_of_one_batch_each_report_another_island() {
     assert_eq!(firsts, [1_000, 1_200, 1_400, 1_600, 1_800, 2_000]);
 }
 
+/// RFC 2018, 8: data that was reported may be thrown away, and is not reported again.
+#[test]
+fn what_is_thrown_away_is_reported_no_longer_and_comes_again() {
+    let mut b = receiver();
+    assert!(!b.c.renege());
+    b.arrive("ACK seq=1000 len=1000");
+    b.arrive("ACK seq=3000 len=1000");
+    assert!(b.c.receive_memory() >= 2_000);
+    assert!(b.c.renege());
+    assert_eq!(b.c.receive_memory(), 0);
+    b.arrive("ACK seq=0 len=1000");
+    b.arrive("ACK seq=2000 len=1000");
+    b.arrive("ACK seq=1000 len=1000");
+    b.expect(
+        "ACK seq=0 ack=0 sack=1000..2000; \
+         ACK seq=0 ack=0 sack=3000..4000 sack=1000..2000; \
+         ACK seq=0 ack=1000; \
+         ACK seq=0 ack=1000 sack=2000..3000; \
+         ACK seq=0 ack=3000",
+    );
+}
+
 #[test]
 fn a_fin_ahead_of_a_gap_is_reported() {
     let mut b = receiver();
