@@ -118,7 +118,8 @@ impl Links {
             while attached.failure.is_none() {
                 let now = clock();
                 let (iface, outgoing) = (attached.iface, &mut attached.outgoing);
-                let mut more = false;
+                // What is full already says nothing of what waits behind it.
+                let mut more = true;
                 if !outgoing.is_full() {
                     with_core(&mut |core| {
                         core.stack.poll_transmit(iface, now, outgoing);

@@ -172,16 +172,10 @@ fn what_the_machine_takes_no_more_of_waits_and_is_bounded() {
         .await;
         send(&socket, b"last", to).await;
         let mut heard = 0;
-        // The stacks between may have had no room either, and nobody counts that here.
-        let silence = std::time::Duration::from_secs(3);
-        while tokio::time::timeout(silence, hears(&server)).await.is_ok() {
+        while heard + nat.counts().lost_up < sent + 1 {
+            hears(&server).await;
             heard += 1;
         }
         assert!(heard > 100, "{heard}");
-        let lost = nat.counts().lost_up;
-        assert!(
-            heard + lost <= sent + 1,
-            "{heard} heard, {lost} lost, of {sent}"
-        );
     });
 }
