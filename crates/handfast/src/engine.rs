@@ -127,8 +127,8 @@ impl Engine {
         let now = clock();
         self.with_core(|core| core.stack.timeout(now));
         self.transmit(&mut links);
+        let blocked = links.tell_blocked();
         let deadline = links.poll_timeout();
-        let blocked = links.is_blocked();
         drop(links);
         // Whoever came while we held the links relies on us.
         let more = more || self.dirty.load(Ordering::Acquire);
@@ -224,7 +224,8 @@ impl Engine {
                 Err(TryLockError::WouldBlock) => return,
             };
             self.transmit(&mut links);
-            // What was carried to a link with a clock of its own has moved its deadline.
+            // What was carried to a link with a clock of its own has moved its deadline; and a
+            // link that refused the rest is one to wait for.
             let link = links.poll_timeout();
             drop(links);
             if !self.dirty.load(Ordering::Acquire) {

@@ -16,6 +16,8 @@ const ROUNDS: usize = 16;
 pub(crate) struct Links {
     attached: Vec<Attached>,
     received: Batch,
+    /// A link has refused packets, and who waits for room on it does not know yet.
+    untold: bool,
 }
 
 struct Attached {
@@ -35,6 +37,7 @@ impl Links {
         Links {
             attached: Vec::new(),
             received: Batch::new(BATCH),
+            untold: false,
         }
     }
 
@@ -114,7 +117,7 @@ impl Links {
             }
         }
         for attached in &mut self.attached {
-            attached.blocked = false;
+            let was_blocked = std::mem::take(&mut attached.blocked);
             while attached.failure.is_none() {
                 let now = clock();
                 let (iface, outgoing) = (attached.iface, &mut attached.outgoing);
@@ -132,6 +135,7 @@ impl Links {
                 match attached.link.transmit(now, outgoing) {
                     Ok(_) if !outgoing.is_empty() => {
                         attached.blocked = true;
+                        self.untold |= !was_blocked;
                         break;
                     }
                     Ok(_) => {}
@@ -147,12 +151,18 @@ impl Links {
         }
     }
 
-    /// When a link next has something of its own accord.
+    /// When a link next has something of its own accord; in the past while one is blocked and
+    /// nobody was [told](Links::tell_blocked).
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.attached
-            .iter()
-            .filter_map(|a| a.link.poll_timeout())
-            .min()
+        let untold = self.untold.then_some(Instant::ZERO);
+        let links = self.attached.iter().filter_map(|a| a.link.poll_timeout());
+        links.chain(untold).min()
+    }
+
+    /// As [`is_blocked`](Links::is_blocked), to whoever waits for room.
+    pub(crate) fn tell_blocked(&mut self) -> bool {
+        self.untold = false;
+        self.is_blocked()
     }
 
     /// Whether some link has refused packets, and room on it is worth waiting for.

@@ -2,7 +2,7 @@
 #![cfg(all(feature = "host", feature = "tokio", target_os = "linux"))]
 
 use handfast::link::datagram::{self, DatagramSocket};
-use handfast::{Host, Net, TcpListener, TcpStream};
+use handfast::{Host, Net, TcpListener, TcpStream, UdpSocket};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use sha2::{Digest, Sha256};
 use std::future::poll_fn;
@@ -74,6 +74,47 @@ async fn eight_mebibytes_there_and_back_over_every_kind_of_socket() {
             exchange(&server.net(), &client).await;
             drive.abort();
         }
+    }
+}
+
+/// The one who finds the descriptor full is not the one who waits for room on it, and must tell.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_full_descriptor_refused_leaves_when_there_is_room() {
+    const SENT: usize = 120;
+    for in_reactor in [false, true] {
+        let (left, right) = pair(SocketType::DGRAM);
+        let link = datagram::from_fd(left, 1500).unwrap();
+        let host = Host::builder().link(link, ["10.0.0.1/24".parse().unwrap()]);
+        let (net, _host) = match in_reactor {
+            false => {
+                let host = host.start().unwrap();
+                (host.net(), Ok(host))
+            }
+            true => {
+                let (net, drive) = host.drive().unwrap();
+                (net, Err(tokio::spawn(drive)))
+            }
+        };
+        let socket = UdpSocket::bind(&net, "10.0.0.1:0".parse().unwrap());
+        let socket = socket.await.unwrap();
+        // Whoever drives it is asleep by now.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        for _ in 0..SENT {
+            socket
+                .try_send_to(&[0; 1000], "10.0.0.2:9".parse().unwrap())
+                .unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let right = std::os::unix::net::UnixDatagram::from(right);
+        right
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        let mut arrived = 0;
+        let mut packet = [0; 2000];
+        while arrived < SENT && right.recv(&mut packet).is_ok() {
+            arrived += 1;
+        }
+        assert_eq!(arrived, SENT, "in the reactor: {in_reactor}");
     }
 }
 
