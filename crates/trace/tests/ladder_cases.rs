@@ -246,6 +246,41 @@ fn duplicate_acks_that_only_repeat_are_one_row() {
 }
 
 #[test]
+fn duplicate_acks_whose_block_grows_are_one_row() {
+    let (c, s) = (curl(), stack());
+    let mut all = handshake();
+    let data = |n: u32| segment(60.0 + f64::from(n), s, "ACK", 1 + 1448 * n, 1, 1448, 512);
+    all.push(lost(data(0), Loss::Random));
+    all.extend((1..9).map(data));
+    all.push(lost(data(9), Loss::Random));
+    all.extend((10..18).map(data));
+    let again = |n: u32, blocks: &[(u32, u32)]| {
+        sack(segment(80.0 + f64::from(n), c, "ACK", 1, 1, 0, 502), blocks)
+    };
+    let at = |n: u32| 1 + 1448 * n;
+    all.extend((1..9).map(|n| again(n, &[(at(1), at(n + 1))])));
+    // A second hole is news, and what comes beyond it goes on in a row of its own.
+    all.extend((10..18).map(|n| again(n, &[(at(10), at(n + 1)), (at(1), at(9))])));
+    let ladder = ladder_of(all);
+    let folded: Vec<_> = ladder
+        .rows
+        .iter()
+        .filter_map(|row| match &row.kind {
+            RowKind::Acks(a) => Some((a.segments, a.sack.as_slice())),
+            _ => None,
+        })
+        .collect();
+    let first: &[(i64, i64)] = &[(1449, 13_033)];
+    let second: &[(i64, i64)] = &[(14_481, 26_065), (1449, 13_033)];
+    assert_eq!(folded, [(8, first), (8, second)], "{}", text(&ladder));
+    let drawn = text(&ladder);
+    assert!(drawn.contains("<SACK 1449-13033>"), "{drawn}");
+    let told = ladder.sentences();
+    let words = "repeats the ACK of 1 8 times, and 1449 to 13033 out of order";
+    assert!(told.contains(words), "{told}");
+}
+
+#[test]
 fn a_closed_window_is_marked_until_it_opens() {
     let (c, s) = (curl(), stack());
     let mut segments = handshake();

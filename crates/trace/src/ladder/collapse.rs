@@ -5,7 +5,7 @@
 //! FIN, RST, loss, retransmission, reordering, duplicate ACKs, SACK, probes, a closed or reopened
 //! window, a change of state, a silence. Within a block, each direction's text becomes a
 //! [`Band`] and its acknowledgments an [`Acks`] row, if there are enough of them. So does a run of
-//! duplicate ACKs that only repeat each other.
+//! duplicate ACKs that only repeat each other, or tell of one block that grows.
 
 use super::quantity::{duration, octets};
 use super::{Acks, Band, Note, Row, RowKind, Segment, Side, states};
@@ -189,6 +189,7 @@ fn acks(from: Side, segments: usize, first: &Segment, last: &Segment) -> Row {
             first: first.ack.unwrap_or(0),
             last: last.ack.unwrap_or(0),
             window: last.window,
+            sack: last.sack.clone(),
             arrival: last.arrival,
         }),
         changes: Vec::new(),
@@ -197,7 +198,7 @@ fn acks(from: Side, segments: usize, first: &Segment, last: &Segment) -> Row {
 }
 
 /// Folds what repeats one acknowledgment over and over, as it comes while a hole is open, without
-/// saying more: neither SACK nor another window.
+/// saying more than that the text beyond the hole goes on: no new block, no other window.
 fn fold_duplicates(rows: Vec<Row>, at_least: usize, idle: Duration) -> Vec<Row> {
     let mut out: Vec<Row> = Vec::with_capacity(rows.len());
     let mut run: Vec<Row> = Vec::new();
@@ -217,8 +218,17 @@ fn fold_duplicates(rows: Vec<Row>, at_least: usize, idle: Duration) -> Vec<Row> 
 fn close_duplicates(run: &mut Vec<Row>, at_least: usize, out: &mut Vec<Row>) {
     let ends = run.first().zip(run.last());
     let ends = ends.and_then(|(first, last)| segment(first).zip(segment(last)));
+    // The first few blocks show how a hole is told, and what the sender makes of it.
+    let is_long = |first: &Segment| {
+        let least = if first.sack.is_empty() {
+            at_least
+        } else {
+            2 * at_least
+        };
+        run.len() >= least
+    };
     match ends {
-        Some((first, last)) if run.len() >= at_least => {
+        Some((first, last)) if is_long(first) => {
             let mut row = acks(first.from, run.len(), first, last);
             let (from, to) = (first.duplicate_ack, last.duplicate_ack);
             row.notes.push(Note::new(format!("dup ACK {from} to {to}")));
@@ -234,17 +244,29 @@ fn is_duplicate(row: &Row) -> bool {
     segment(row).is_some_and(|s| {
         s.duplicate_ack > 0
             && s.fate == Fate::Passed
-            && s.sack.is_empty()
             && !s.is_out_of_order
             && s.flags() == TcpFlags::ACK
     }) && row.changes.is_empty()
         && !row.notes.iter().any(|n| n.important)
 }
 
+/// Whether the blocks are the same but for the right edge of the first (RFC 2018, section 4: the
+/// one that arrived last comes first).
+fn grows(before: &[(i64, i64)], after: &[(i64, i64)]) -> bool {
+    match (before, after) {
+        ([], []) => true,
+        ([(left, right), rest @ ..], [(left_now, right_now), rest_now @ ..]) => {
+            left == left_now && right <= right_now && rest == rest_now
+        }
+        _ => false,
+    }
+}
+
 fn repeats(last: &Row, row: &Row, idle: Duration) -> bool {
     let same = |one: &Segment, other: &Segment| {
         (one.from, one.ack, one.window) == (other.from, other.ack, other.window)
             && one.duplicate_ack < other.duplicate_ack
+            && grows(&one.sack, &other.sack)
     };
     is_duplicate(row)
         && row.at.saturating_sub(last.at) < idle

@@ -27,6 +27,10 @@ fn end(e: &End) -> Value {
     })
 }
 
+fn blocks(sack: &[(i64, i64)]) -> Value {
+    sack.iter().map(|&(l, r)| json!([l, r])).collect()
+}
+
 fn row(r: &Row) -> Value {
     let mut object = Map::new();
     object.insert("at".into(), nanos(r.at));
@@ -38,7 +42,7 @@ fn row(r: &Row) -> Value {
             "acks",
             json!({
                 "from": side(a.from), "segments": a.segments, "first": a.first, "last": a.last,
-                "window": a.window, "arrival": a.arrival.map(nanos),
+                "window": a.window, "sack": blocks(&a.sack), "arrival": a.arrival.map(nanos),
             }),
         ),
         RowKind::Message { from, text, fate } => (
@@ -82,7 +86,7 @@ fn segment(s: &Segment) -> Value {
         "ack": s.ack,
         "len": s.len,
         "window": s.window,
-        "sack": s.sack.iter().map(|&(l, r)| json!([l, r])).collect::<Vec<_>>(),
+        "sack": blocks(&s.sack),
         "fate": sequence::fate_text(s.fate),
         "reason": (s.reason != SendReason::Unknown).then(|| s.reason.to_string()),
         "retransmission": s.retransmission.map(|why| why.to_string()),

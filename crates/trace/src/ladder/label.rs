@@ -82,10 +82,7 @@ fn options(s: &Segment) -> Vec<String> {
     out.extend(sack_permitted.then(|| "SACK".to_string()));
     out.extend(timestamps.filter(|_| is_syn).map(|_| "TS".to_string()));
     out.extend(window_scale.map(|shift| format!("WS {shift}")));
-    if !s.sack.is_empty() {
-        let blocks: Vec<String> = s.sack.iter().map(|(l, r)| format!("{l}-{r}")).collect();
-        out.push(format!("SACK {}", blocks.join(" ")));
-    }
+    out.extend(sack(&s.sack));
     out.extend(user_timeout.map(|raw| {
         // RFC 5482, section 3.1: the first bit says minutes.
         let unit = if raw & 0x8000 == 0 { "s" } else { "min" };
@@ -105,6 +102,11 @@ fn options(s: &Segment) -> Vec<String> {
     out
 }
 
+fn sack(blocks: &[(i64, i64)]) -> Option<String> {
+    let blocks: Vec<String> = blocks.iter().map(|(l, r)| format!("{l}-{r}")).collect();
+    (!blocks.is_empty()).then(|| format!("SACK {}", blocks.join(" ")))
+}
+
 /// The label of a band.
 pub(super) fn band(b: &Band) -> Vec<String> {
     vec![
@@ -121,5 +123,7 @@ pub(super) fn acks(a: &Acks) -> Vec<String> {
         true => ("duplicate ACKs", format!("ack={}", a.last)),
         false => ("ACKs", format!("ack={}..{}", a.first, a.last)),
     };
-    vec![format!("{many} {what}"), which, format!("win={}", a.window)]
+    let mut parts = vec![format!("{many} {what}"), which, format!("win={}", a.window)];
+    parts.extend(sack(&a.sack).map(|blocks| format!("<{blocks}>")));
+    parts
 }

@@ -125,7 +125,7 @@ pub struct Band {
 }
 
 /// A run of pure acknowledgments.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Acks {
     /// Who sent them.
     pub from: Side,
@@ -137,6 +137,9 @@ pub struct Acks {
     pub last: i64,
     /// The window of the last one, in octets.
     pub window: u64,
+    /// The SACK blocks of the last one, in relative numbers: the first has grown to this from one to
+    /// the next.
+    pub sack: Vec<(i64, i64)>,
     /// When the last one arrived, where known.
     pub arrival: Option<Duration>,
 }

@@ -49,10 +49,11 @@ impl Ladder {
                 arrives("; the last arrives at", b.arrival, row.until),
             ),
             RowKind::Acks(a) if a.first == a.last => format!(
-                "At {at}, {} repeats the ACK of {} {} times{}.",
+                "At {at}, {} repeats the ACK of {} {} times{}{}.",
                 self.title(a.from),
                 a.last,
                 grouped(a.segments as u64),
+                out_of_order(&a.sack),
                 arrives("; the last arrives at", a.arrival, row.until),
             ),
             RowKind::Acks(a) => format!(
@@ -83,6 +84,13 @@ impl Ladder {
     }
 }
 
+fn out_of_order(sack: &[(i64, i64)]) -> String {
+    let blocks = sack.iter();
+    blocks
+        .map(|(left, right)| format!(", and {left} to {right} out of order"))
+        .collect()
+}
+
 fn words(s: &Segment) -> String {
     let mut text = s.flags().to_string();
     if s.retransmission.is_some() {
@@ -99,9 +107,7 @@ fn words(s: &Segment) -> String {
     if let Some(ack) = s.ack {
         text += &format!(", acknowledging {ack}");
     }
-    for (left, right) in &s.sack {
-        text += &format!(", and {left} to {right} out of order");
-    }
+    text += &out_of_order(&s.sack);
     if s.is_zero_window() {
         text += ", with a closed window";
     }
