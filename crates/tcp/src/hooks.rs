@@ -93,10 +93,17 @@ pub(crate) fn acknowledged(c: &mut Connection, seg: &Segment, now: Instant) {
         recovery::new_reno::acknowledged(c, ack, acked.octets);
     }
     let is = c.parts().1.recovery.phase;
-    if was != Phase::Fast && is != Phase::Fast && c.tcb.cwnd > 0 && !ecn::forbids_growth(c, seg) {
+    // What grows the window: all that is acknowledged. In fast recovery delivery does (RFC 9937),
+    // and so the acknowledgment that ends it has only that left which nothing had reported before.
+    let grown = match was == Phase::Fast {
+        true if c.tcb.flags.contains(Flags::SACK) => acked.delivered.octets,
+        true => 0,
+        false => acked.octets,
+    };
+    if grown > 0 && is != Phase::Fast && c.tcb.cwnd > 0 && !ecn::forbids_growth(c, seg) {
         let event = AckEvent {
             now,
-            acked: acked.octets,
+            acked: grown,
             in_flight,
             rtt,
             min_rtt: c.tcb.rtt.min(),

@@ -39,10 +39,13 @@ impl Prr {
     ) -> u32 {
         self.delivered = self.delivered.saturating_add(delivered);
         let room = if pipe > ssthresh {
-            // Proportional: ssthresh/RecoverFS of what is delivered.
+            // Proportional: ssthresh/RecoverFS of what is delivered. Rounded up as where segments
+            // are counted, for only whole ones leave: octets alone would let each wait for the next
+            // acknowledgment, and of a small window there are few.
             let share = u64::from(self.delivered) * u64::from(ssthresh);
             let share = share.div_ceil(u64::from(self.recover_fs));
-            share.saturating_sub(u64::from(self.out)).min(1 << 30) as u32
+            let room = share.saturating_sub(u64::from(self.out)).min(1 << 30) as u32;
+            room.next_multiple_of(mss)
         } else {
             // Conservative reduction bound, and slow start while all goes well.
             let unused = self.delivered.saturating_sub(self.out).max(delivered);

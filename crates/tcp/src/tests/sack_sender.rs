@@ -59,8 +59,40 @@ fn a_report_of_three_segments_above_a_hole_repairs_it_at_once() {
     assert_eq!(phase(&b), Phase::Fast);
     assert_eq!(info(&b).ssthresh, 5_000);
     b.arrive("ACK ack=12000");
-    assert_eq!((phase(&b), info(&b).cwnd), (Phase::Open, 5_000));
+    // RFC 5681, 3.1: five segments of which nobody had heard make a window of growth.
+    assert_eq!((phase(&b), info(&b).cwnd), (Phase::Open, 6_000));
     assert_eq!((info(&b).retransmissions, info(&b).timeouts), (1, 0));
+}
+
+/// What was reported in recovery has let out what it could: only the rest counts once it is over.
+#[test]
+fn the_acknowledgment_that_ends_recovery_counts_as_far_as_it_is_news() {
+    let mut b = in_flight(10);
+    b.arrive("ACK sack=1000..10000");
+    b.sent();
+    // The hole alone, of ten segments acknowledged.
+    b.arrive("ACK ack=10000");
+    assert_eq!((phase(&b), info(&b).cwnd), (Phase::Open, 5_000));
+    // With four more it is a window.
+    for end in [11, 12, 13] {
+        b.arrive(&format!("ACK ack={end}000"));
+        assert_eq!(info(&b).cwnd, 5_000);
+    }
+    b.arrive("ACK ack=14000");
+    assert_eq!(info(&b).cwnd, 6_000);
+}
+
+/// RFC 9937: CEIL(prr_delivered * ssthresh / RecoverFS), in segments: of one that may leave in part
+/// the whole does, and what it is ahead the next has to wait.
+#[test]
+fn in_recovery_a_whole_segment_leaves_as_soon_as_a_part_of_it_may() {
+    let mut b = in_flight(9);
+    b.arrive("ACK sack=1000..4000");
+    b.expect("ACK seq=0 ack=0 len=1000; ACK seq=9000 ack=0 len=1000");
+    b.arrive("ACK sack=1000..5000");
+    b.expect("");
+    b.arrive("ACK sack=1000..6000");
+    b.expect("ACK seq=10000 ack=0 len=1000");
 }
 
 #[test]
@@ -217,18 +249,19 @@ fn a_lost_retransmission_is_found_by_time_and_sent_again_without_a_timeout() {
     b.advance(50 * MS);
     b.arrive("ACK sack=1000..7000");
     b.advance(50 * MS);
-    // What left after the retransmission has arrived.
     b.arrive("ACK sack=1000..10000");
     b.sent();
     b.advance(60 * MS);
-    assert_eq!(info(&b).ssthresh, 5_000);
+    // What left together with the retransmission says nothing, what left after it does.
     b.arrive("ACK sack=1000..11000");
+    assert_eq!((info(&b).ssthresh, info(&b).retransmissions), (5_000, 1));
+    b.arrive("ACK sack=1000..12000");
     assert!(b.sent().contains(&"ACK seq=0 ack=0 len=1000".into()));
     assert_eq!(info(&b).timeouts, 0);
     // RFC 5681, 4.3: that is a second indication of congestion, and more of it is none.
     assert_eq!(info(&b).ssthresh, 2_500);
     b.advance(MS);
-    b.arrive("ACK sack=1000..12000");
+    b.arrive("ACK sack=1000..13000");
     assert_eq!((phase(&b), info(&b).ssthresh), (Phase::Fast, 2_500));
 }
 
@@ -340,9 +373,10 @@ fn a_retransmission_that_was_not_needed_is_undone_once_by_its_timestamp() {
     b.advance(5 * MS);
     b.arrive(&format!("ACK ack=4000 ts=3 echo={echo}"));
     assert_eq!(phase(&b), Phase::Open);
+    // Slow start goes on, by the one segment that had not been reported.
     assert_eq!(
         (info(&b).cwnd, info(&b).ssthresh),
-        (before.cwnd, before.ssthresh)
+        (before.cwnd + 1_000, before.ssthresh)
     );
     assert_eq!(info(&b).lost, 0);
     assert!(
