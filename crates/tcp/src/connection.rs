@@ -432,12 +432,18 @@ impl Connection {
     }
 
     /// Congestion control answers a loss, unless it has answered a mark in the same window of data
-    /// (RFC 3168, 6.1.2).
+    /// (RFC 3168, 6.1.2). A model of the path is told of each recovery.
     pub(crate) fn congested(&mut self, loss: &LossEvent) {
-        if !ecn::has_answered(self, loss) {
-            self.with_congestion(|algorithm, w| algorithm.on_loss(w, loss));
-            ecn::reduced(self);
+        let models = self.active.as_deref().is_some_and(|a| a.model);
+        if models || !ecn::has_answered(self, loss) {
+            self.congested_anew(loss);
         }
+    }
+
+    /// The same for what cannot be of a window of data that was answered.
+    pub(crate) fn congested_anew(&mut self, loss: &LossEvent) {
+        self.with_congestion(|algorithm, w| algorithm.on_loss(w, loss));
+        ecn::reduced(self);
     }
 
     /// Octets the application may still queue, as far as the send buffer and

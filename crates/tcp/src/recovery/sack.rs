@@ -198,20 +198,29 @@ fn lost_again(c: &mut Connection, sent_at: Instant, in_flight: u32, delivered: u
     }
     // As the first time, one segment leaves whatever the window says.
     tcb.flags |= Flags::FORCE_RETRANSMIT;
-    reduce(c, now);
+    let loss = found_lost(c, now);
+    // What it befell had left after whatever was answered before, a mark or a loss.
+    c.congested_anew(&loss);
     c.parts().1.recovery.undo = None;
 }
 
-/// Congestion control answers a loss, in a way that can be undone.
+/// Congestion control answers a loss, in a way that can be undone; or has answered a mark in the
+/// same window of data, and then recovery ends with the window as it is.
 fn reduce(c: &mut Connection, now: Instant) {
     undo::begin(c, true, now);
+    let loss = found_lost(c, now);
+    c.congested(&loss);
+    let least = 2 * u32::from(c.tcb.snd_mss);
+    c.tcb.ssthresh = c.tcb.ssthresh.min(c.tcb.cwnd.max(least));
+}
+
+fn found_lost(c: &mut Connection, now: Instant) -> LossEvent {
     c.parts().1.recovery.reduced_at = now;
-    let loss = LossEvent {
+    LossEvent {
         now,
         in_flight: c.flight_size().min(c.tcb.cwnd),
         kind: LossKind::FastRetransmit,
-    };
-    c.with_congestion(|algorithm, w| algorithm.on_loss(w, &loss));
+    }
 }
 
 /// Everything that was in flight when recovery began is acknowledged.

@@ -13,6 +13,7 @@ use handfast_wire::tcp::TcpFlags;
 use handfast_wire::{Ecn as Field, SendReason};
 
 const SECOND: Duration = Duration::from_secs(1);
+const MS: Duration = Duration::from_millis(1);
 
 fn config(ecn: Ecn) -> Config {
     Config {
@@ -29,6 +30,19 @@ fn classic() -> Bench {
     b.arrive("SYN ACK ECE seq=-1 mss=1000");
     assert_eq!(b.c.info(b.now).ecn, EcnMode::Classic);
     b.sent();
+    b
+}
+
+/// The same with a peer that reports what arrives, a round trip of 100 ms and ten segments in flight.
+fn reporting() -> Bench {
+    let mut b = Bench::new(config(Ecn::On));
+    b.drain();
+    b.advance(MS * 100);
+    b.arrive("SYN ACK ECE seq=-1 mss=1000 sackok");
+    b.send(100_000);
+    b.sent();
+    b.advance(MS * 100);
+    assert_eq!(b.c.info(b.now).in_flight, 10_000);
     b
 }
 
@@ -299,6 +313,63 @@ fn a_loss_in_a_window_that_was_reduced_for_a_mark_reduces_it_no_more() {
         sent.contains(&"ACK seq=1000 ack=0 len=1000".into()),
         "{sent:?}"
     );
+}
+
+/// The same where reports name what was lost.
+#[test]
+fn a_loss_that_reports_name_and_a_mark_in_one_window_reduce_it_once() {
+    let mut b = reporting();
+    b.arrive("ACK ECE ack=1000");
+    assert_eq!(b.c.info(b.now).ssthresh, 8_000);
+    b.arrive("ACK ack=1000 sack=2000..5000");
+    let info = b.c.info(b.now);
+    assert_eq!((info.ssthresh, info.retransmissions), (8_000, 1));
+    assert!(b.sent().contains(&"ACK seq=1000 ack=0 len=1000".into()));
+    // It ends where the mark has let it, and what left since is a window of its own.
+    b.arrive("ACK ack=1000 sack=2000..12000");
+    b.arrive("ACK ack=12000");
+    assert_eq!((cwnd(&b), b.c.info(b.now).ssthresh), (8_000, 8_000));
+    b.sent();
+    b.arrive("ACK ECE ack=13000");
+    assert_eq!(b.c.info(b.now).ssthresh, 6_400);
+}
+
+#[test]
+fn a_mark_in_a_window_that_was_reduced_for_a_reported_loss_reduces_it_no_more() {
+    let mut b = reporting();
+    b.arrive("ACK ack=1000 sack=2000..5000");
+    assert_eq!(b.c.info(b.now).ssthresh, 4_500);
+    let mut sent = b.sent();
+    assert!(sent[0].starts_with("ACK seq=1000 "), "{sent:?}");
+    for end in 6..=10 {
+        b.arrive(&format!("ACK ECE ack=1000 sack=2000..{end}000"));
+    }
+    assert_eq!(b.c.info(b.now).ssthresh, 4_500);
+    assert_eq!(b.c.info(b.now).ecn_reductions, 0);
+    // The peer hears of the reduction, and stops.
+    sent.extend(b.sent());
+    let told = sent.iter().filter(|s| s.contains("CWR")).count();
+    assert_eq!(told, 1, "{sent:?}");
+}
+
+/// RFC 5681, 4.3: two indications of congestion.
+#[test]
+fn a_retransmission_that_is_lost_reduces_a_window_reduced_for_a_mark() {
+    let mut b = reporting();
+    b.arrive("ACK ECE ack=1000");
+    b.arrive("ACK ack=1000 sack=2000..5000");
+    assert_eq!(b.c.info(b.now).ssthresh, 8_000);
+    b.sent();
+    b.advance(MS * 50);
+    b.arrive("ACK ack=1000 sack=2000..10000");
+    b.sent();
+    b.advance(MS * 100);
+    // What left after the retransmission arrives.
+    b.arrive("ACK ack=1000 sack=2000..13000");
+    assert!(b.sent().contains(&"ACK seq=1000 ack=0 len=1000".into()));
+    let info = b.c.info(b.now);
+    assert!(info.ssthresh < 8_000, "{info:?}");
+    assert_eq!(info.timeouts, 0);
 }
 
 #[test]
