@@ -2,6 +2,8 @@
 //! namespace of the test's own. `HANDFAST_CURL_MIB` sets the size of the transfers (default 64).
 #![cfg(all(feature = "tun", target_os = "linux"))]
 
+mod namespace;
+
 use std::process::Command;
 
 const SCRIPT: &str = r#"
@@ -51,24 +53,11 @@ echo all done
 
 #[test]
 fn curl_gets_posts_and_moves_big_files_over_both_versions_of_ip() {
-    for (tool, why) in [
-        ("curl", "curl"),
-        ("ip", "iproute2"),
-        ("unshare", "util-linux"),
-    ] {
-        if Command::new(tool).arg("--help").output().is_err() {
-            eprintln!("SKIPPED: {why} is not installed");
-            return;
-        }
-    }
-    let alone = Command::new("unshare")
-        .args(["-n", "true"])
-        .status()
-        .is_ok_and(|s| s.success());
-    if !alone || !std::path::Path::new("/dev/net/tun").exists() {
-        eprintln!("SKIPPED: a network namespace and /dev/net/tun need root");
+    let needs = "ip tuntap add name needed mode tun && command -v curl && command -v python3";
+    let Some(flags) = namespace::available(needs) else {
+        eprintln!("SKIPPED: no right to a network namespace, or in it this fails: {needs}");
         return;
-    }
+    };
     let mebibytes: u64 = std::env::var("HANDFAST_CURL_MIB")
         .ok()
         .and_then(|v| v.parse().ok())
@@ -89,7 +78,7 @@ fn curl_gets_posts_and_moves_big_files_over_both_versions_of_ip() {
         assert!(built.is_ok_and(|s| s.success()), "the example must build");
     }
     let out = Command::new("unshare")
-        .args(["-n", "bash", "-c", SCRIPT])
+        .args([flags, "--", "bash", "-c", SCRIPT])
         .env("SERVER", &server)
         .env("BYTES", (mebibytes << 20).to_string())
         .output()

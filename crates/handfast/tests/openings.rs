@@ -1,18 +1,17 @@
 //! SYN cookies and Fast Open between our TCP and the kernel's, over a TUN, in a network namespace
 //! of the test's own. The kernel's side of Fast Open is asked for by Python, which can.
-#![cfg(all(feature = "tun", target_os = "linux"))]
+#![cfg(all(feature = "tun", feature = "tokio", target_os = "linux"))]
 
-use handfast::link::tun::{self, TunConfig};
-use handfast::stack::{AddressPrefix, SynCookies, TcpMetrics};
-use handfast::{Host, Net, TcpConnector, TcpListener, TcpStream};
+mod namespace;
+
+use handfast::stack::{SynCookies, TcpMetrics};
+use handfast::{Net, TcpConnector, TcpListener, TcpStream};
+use namespace::tun::{self, echo, text};
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-/// Set in the process that runs in the namespace.
-const INSIDE: &str = "HANDFAST_OPENINGS_INSIDE";
 
 /// Connects twice with what there is to say on the SYN, and prints what comes back.
 const FAST_CLIENT: &str = r#"
@@ -49,48 +48,14 @@ while True:
 
 #[test]
 fn cookies_and_fast_open_with_the_kernel() {
-    if std::env::var_os(INSIDE).is_some() {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        return runtime.block_on(inside());
-    }
-    for (tool, package) in [
-        ("ip", "iproute2"),
-        ("unshare", "util-linux"),
-        ("python3", "python3"),
-    ] {
-        if Command::new(tool).arg("--help").output().is_err() {
-            eprintln!("SKIPPED: {package} is not installed");
-            return;
-        }
-    }
-    let alone = Command::new("unshare").args(["-n", "true"]).status();
-    if !alone.is_ok_and(|s| s.success()) || !std::path::Path::new("/dev/net/tun").exists() {
-        eprintln!("SKIPPED: a network namespace and /dev/net/tun need root");
-        return;
-    }
-    let itself = std::env::current_exe().expect("this test is a file");
-    let out = Command::new("unshare")
-        .arg("-n")
-        .arg(itself)
-        .args([
-            "--exact",
-            "cookies_and_fast_open_with_the_kernel",
-            "--nocapture",
-        ])
-        .env(INSIDE, "1")
-        .output()
-        .expect("unshare runs");
-    let [stdout, stderr] = [&out.stdout, &out.stderr].map(|o| String::from_utf8_lossy(o));
-    print!("{stdout}");
-    assert!(
-        out.status.success() && stdout.contains("1 passed"),
-        "{stdout}\n{stderr}"
+    let needs = format!(
+        "{} && command -v python3 && test -w /proc/sys/net/ipv4/tcp_fastopen",
+        tun::NEEDS
     );
-}
-
-fn run(command: &str) {
-    let status = Command::new("sh").args(["-c", command]).status();
-    assert!(status.is_ok_and(|s| s.success()), "{command}");
+    namespace::run("cookies_and_fast_open_with_the_kernel", &needs, || {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(inside());
+    });
 }
 
 fn tcp(net: &Net) -> TcpMetrics {
@@ -109,36 +74,14 @@ fn kernel(name: &str) -> u64 {
 }
 
 async fn inside() {
-    run("ip link set lo up");
-    let tun = tun::open(&TunConfig {
-        name: "hf0".into(),
-        ..TunConfig::default()
-    });
-    let ours = ["10.9.0.2/24", "fd09::2/64"].map(|a| a.parse::<AddressPrefix>().unwrap());
-    let host = Host::builder().link(tun.expect("a TUN"), ours).start();
-    let net = host.as_ref().expect("a host").net();
-    run(
-        "ip addr add 10.9.0.1/24 dev hf0 && ip addr add fd09::1/64 dev hf0 nodad && ip link set hf0 up",
-    );
-    for (ours, theirs) in [("10.9.0.2", "10.9.0.1"), ("fd09::2", "fd09::1")] {
-        let [ours, theirs] = [ours, theirs].map(|a| a.parse::<IpAddr>().unwrap());
+    let host = tun::host();
+    let net = host.net();
+    for [ours, theirs] in tun::addresses() {
         kernel_connects_by_our_cookie(&net, ours).await;
         we_connect_by_the_kernels_cookie(&net, theirs).await;
         kernel_opens_fast(&net, ours).await;
         we_open_fast(&net, theirs).await;
     }
-}
-
-/// Says back what it hears.
-async fn echo(mut stream: TcpStream) {
-    let mut all = Vec::new();
-    stream.read_to_end(&mut all).await.expect("the question");
-    stream.write_all(&all).await.expect("the answer");
-    stream.shutdown().await.expect("the end");
-}
-
-fn text(octets: usize) -> Vec<u8> {
-    (0..octets).map(|n| (n % 251) as u8).collect()
 }
 
 async fn kernel_connects_by_our_cookie(net: &Net, ours: IpAddr) {

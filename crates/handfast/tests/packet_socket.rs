@@ -6,10 +6,13 @@
     reason = "a kernel's TCP lives in real time"
 )]
 
+mod namespace;
+
 use handfast::link::observed::Observed;
 use handfast::link::packet::{self, MacAddress};
 use handfast::wire::{IpHeader, Observation, Observer, Packet};
 use handfast::{Host, TcpListener, TcpStream};
+use namespace::sh;
 use rustix::net::sockopt;
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
@@ -20,42 +23,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Set in the child that has the namespace.
-const INSIDE: &str = "HANDFAST_TEST_NAMESPACE";
 const OURS: [&str; 2] = ["10.77.0.1", "fd77::1"];
 
 #[test]
 fn a_kernels_tcp_and_ours_move_files_over_a_packet_socket() {
-    if std::env::var_os(INSIDE).is_some() {
-        return inside();
-    }
     let needs = "ip link add near type veth peer name far";
-    let flags = ["-n", "-rn"].into_iter().find(|flags| {
-        let tried = Command::new("unshare")
-            .args([flags, "--", "sh", "-c", needs])
-            .output();
-        tried.is_ok_and(|tried| tried.status.success())
-    });
-    let Some(flags) = flags else {
-        eprintln!("SKIPPED: no right to a network namespace, or in it this fails: {needs}");
-        return;
-    };
-    let test = std::env::current_exe().unwrap();
     let name = "a_kernels_tcp_and_ours_move_files_over_a_packet_socket";
-    let child = Command::new("unshare")
-        .args([flags, "--"])
-        .arg(test)
-        .args(["--exact", name, "--nocapture"])
-        .env(INSIDE, "1")
-        .output()
-        .unwrap();
-    let output = String::from_utf8_lossy(&child.stdout);
-    print!("{output}");
-    assert!(
-        child.status.success() && output.contains("1 passed"),
-        "{}",
-        String::from_utf8_lossy(&child.stderr)
-    );
+    namespace::run(name, needs, inside);
 }
 
 /// The largest packets either way, in octets. Wants none of them: it need only be asked.
@@ -87,14 +61,14 @@ impl Largest {
 const SMALL: Option<usize> = Some(212_992);
 
 fn inside() {
-    ip("link set lo up");
-    ip("link add near type veth peer name far");
-    ip("link set far arp off");
-    ip("addr add 10.77.0.2/24 dev far");
-    ip("-6 addr add fd77::2/64 dev far nodad");
+    sh("ip link set lo up");
+    sh("ip link add near type veth peer name far");
+    sh("ip link set far arp off");
+    sh("ip addr add 10.77.0.2/24 dev far");
+    sh("ip -6 addr add fd77::2/64 dev far nodad");
     for (mtu, buffer) in [(1500, None), (1500, SMALL), (65_520, None), (65_520, SMALL)] {
         for end in ["near", "far"] {
-            ip(&format!("link set {end} mtu {mtu} up"));
+            sh(&format!("ip link set {end} mtu {mtu} up"));
         }
         let (index, near) = interface("near");
         let (_, far) = interface("far");
@@ -211,11 +185,6 @@ fn blocks(size: usize) -> impl Iterator<Item = Vec<u8>> + Send {
         let numbers = (0..1u32 << 14).map(|at| (number as u32 ^ at).wrapping_mul(0x9e37_79b9));
         numbers.flat_map(u32::to_be_bytes).collect()
     })
-}
-
-fn ip(arguments: &str) {
-    let status = Command::new("ip").args(arguments.split(' ')).status();
-    assert!(status.unwrap().success(), "ip {arguments}");
 }
 
 /// Index and address; `/sys` need not show this namespace.

@@ -1,67 +1,35 @@
 //! The path MTU behind a real router: the kernel forwards between two TUNs, one of which carries
 //! less, in a network namespace of the test's own.
-#![cfg(all(feature = "tun", target_os = "linux"))]
+#![cfg(all(feature = "tun", feature = "tokio", target_os = "linux"))]
 
-use handfast::link::tun::{self, TunConfig};
+mod namespace;
+
 use handfast::stack::AddressPrefix;
 use handfast::{Host, Net, TcpInfo, TcpListener, TcpStream};
+use namespace::{sh, tun};
 use std::net::{IpAddr, SocketAddr};
-use std::process::Command;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Set in the process that runs in the namespace.
-const INSIDE: &str = "HANDFAST_PATH_MTU_INSIDE";
 const OCTETS: usize = 1 << 20;
 
 #[test]
 fn a_kernels_router_speaks_or_is_silent() {
-    if std::env::var_os(INSIDE).is_some() {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        return runtime.block_on(inside());
-    }
     // Without a right of its own to them, the test asks for forwarding and for rules by protocol.
-    let needs = "ip rule add ipproto icmp blackhole && echo 1 > /proc/sys/net/ipv4/ip_forward \
-                 && echo 1 > /proc/sys/net/ipv6/conf/all/forwarding && test -r /dev/net/tun";
-    let can = Command::new("unshare")
-        .args(["-n", "sh", "-c", needs])
-        .status();
-    if !can.is_ok_and(|s| s.success()) {
-        eprintln!("SKIPPED: no right to a network namespace, or in it this fails: {needs}");
-        return;
-    }
-    let itself = std::env::current_exe().expect("this test is a file");
-    let out = Command::new("unshare")
-        .arg("-n")
-        .arg(itself)
-        .args([
-            "--exact",
-            "a_kernels_router_speaks_or_is_silent",
-            "--nocapture",
-        ])
-        .env(INSIDE, "1")
-        .output()
-        .expect("unshare runs");
-    let [stdout, stderr] = [&out.stdout, &out.stderr].map(|o| String::from_utf8_lossy(o));
-    print!("{stdout}");
-    assert!(
-        out.status.success() && stdout.contains("1 passed"),
-        "{stdout}\n{stderr}"
+    let needs = format!(
+        "{} && ip rule add ipproto icmp blackhole && echo 1 > /proc/sys/net/ipv4/ip_forward \
+         && echo 1 > /proc/sys/net/ipv6/conf/all/forwarding",
+        tun::NEEDS
     );
-}
-
-fn run(command: &str) {
-    let status = Command::new("sh").args(["-c", command]).status();
-    assert!(status.is_ok_and(|s| s.success()), "{command}");
+    namespace::run("a_kernels_router_speaks_or_is_silent", &needs, || {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(inside());
+    });
 }
 
 /// A stack behind the kernel, which is its gateway.
 fn host(name: &str, ours: &[&str], gateways: [&str; 2]) -> Host {
-    let tun = tun::open(&TunConfig {
-        name: name.into(),
-        ..TunConfig::default()
-    });
     let ours = ours.iter().map(|a| a.parse::<AddressPrefix>().unwrap());
-    let mut builder = Host::builder().link(tun.expect("a TUN"), ours);
+    let mut builder = Host::builder().link(tun::device(name), ours);
     for gateway in gateways {
         builder = builder.gateway(gateway.parse().unwrap());
     }
@@ -69,9 +37,7 @@ fn host(name: &str, ours: &[&str], gateways: [&str; 2]) -> Host {
 }
 
 async fn inside() {
-    run(
-        "echo 1 > /proc/sys/net/ipv4/ip_forward && echo 1 > /proc/sys/net/ipv6/conf/all/forwarding",
-    );
+    sh("echo 1 > /proc/sys/net/ipv4/ip_forward && echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
     let near = host(
         "near0",
         &["10.1.0.2/24", "fd01::2/64"],
@@ -83,17 +49,17 @@ async fn inside() {
         ("near0", "10.1.0.1/24", "fd01::1/64"),
         ("far0", "10.2.0.1/24", "fd02::1/64"),
     ] {
-        run(&format!(
+        sh(&format!(
             "ip addr add {v4} dev {name} && ip addr add {v6} dev {name} nodad && ip link set {name} up"
         ));
     }
     // Now that the stacks believe in 1500, so that no MSS says otherwise.
-    run("ip link set far0 mtu 1280");
+    sh("ip link set far0 mtu 1280");
     for to in ["10.2.0.2", "fd02::2"] {
         let info = transfer(&near.net(), &far.net(), to.parse().unwrap()).await;
         assert_eq!((info.path_mtu, info.timeouts), (1_280, 0), "{to}: {info:?}");
     }
-    run("ip rule add ipproto icmp blackhole && ip -6 rule add ipproto ipv6-icmp blackhole");
+    sh("ip rule add ipproto icmp blackhole && ip -6 rule add ipproto ipv6-icmp blackhole");
     for to in ["10.2.0.3", "fd02::3"] {
         let info = transfer(&near.net(), &far.net(), to.parse().unwrap()).await;
         assert!(

@@ -2,13 +2,20 @@
 //! namespaces of the test's own: one in which the peer, a socket of the kernel, and the TUN of our
 //! stack live, and one of another kernel's socket. Both have the address that wanders; the peer's
 //! route decides where it is.
-#![cfg(all(feature = "tun", feature = "blocking", target_os = "linux"))]
+#![cfg(all(
+    feature = "tun",
+    feature = "tokio",
+    feature = "blocking",
+    target_os = "linux"
+))]
 #![expect(clippy::disallowed_methods, reason = "the kernel is waited for")]
 
+mod namespace;
+
 use handfast::blocking::TcpStream;
-use handfast::link::tun::{self, TunConfig};
 use handfast::stack::{AddressPrefix, IfaceId, Route};
 use handfast::{Host, Net, TcpConnector, TcpSnapshot, repair};
+use namespace::{sh, tun};
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -16,52 +23,15 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
 
-/// Set in the process that runs in the namespace.
-const INSIDE: &str = "HANDFAST_REPAIR_INSIDE";
-const NAME: &str = "connections_move_between_our_stack_and_the_kernel";
 /// Octets each way: of one stay, and of all.
 const LEG: usize = 3 << 20;
 const LEGS: usize = 4;
 
 #[test]
 fn connections_move_between_our_stack_and_the_kernel() {
-    if std::env::var_os(INSIDE).is_some() {
-        return inside();
-    }
-    for (tool, package) in [
-        ("ip", "iproute2"),
-        ("unshare", "util-linux"),
-        ("nsenter", "util-linux"),
-    ] {
-        if Command::new(tool).arg("--help").output().is_err() {
-            eprintln!("SKIPPED: {package} is not installed");
-            return;
-        }
-    }
-    let alone = Command::new("unshare").args(["-n", "true"]).status();
-    if !alone.is_ok_and(|s| s.success()) || !std::path::Path::new("/dev/net/tun").exists() {
-        eprintln!("SKIPPED: a network namespace and /dev/net/tun need root");
-        return;
-    }
-    let itself = std::env::current_exe().expect("this test is a file");
-    let out = Command::new("unshare")
-        .arg("-n")
-        .arg(itself)
-        .args(["--exact", NAME, "--nocapture"])
-        .env(INSIDE, "1")
-        .output()
-        .expect("unshare runs");
-    let [stdout, stderr] = [&out.stdout, &out.stderr].map(|o| String::from_utf8_lossy(o));
-    print!("{stdout}");
-    assert!(
-        out.status.success() && stdout.contains("1 passed"),
-        "{stdout}\n{stderr}"
-    );
-}
-
-fn run(command: &str) {
-    let status = Command::new("sh").args(["-c", command]).status();
-    assert!(status.is_ok_and(|s| s.success()), "{command}");
+    let needs = format!("{} && command -v nsenter && unshare -n true", tun::NEEDS);
+    let name = "connections_move_between_our_stack_and_the_kernel";
+    namespace::run(name, &needs, inside);
 }
 
 /// Another network namespace, as long as this lives.
@@ -86,7 +56,7 @@ impl Elsewhere {
     }
 
     fn run(&self, command: &str) {
-        run(&format!("nsenter --net={} sh -c '{command}'", self.path()));
+        sh(&format!("nsenter --net={} sh -c '{command}'", self.path()));
     }
 
     /// What a thread in there makes of it.
@@ -148,21 +118,17 @@ enum Stream {
 }
 
 fn inside() {
-    run("ip link set lo up; for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done");
+    sh("ip link set lo up; for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done");
     let there = Elsewhere::new();
     let pid = there.0.id();
-    run(&format!(
+    sh(&format!(
         "ip link add near type veth peer name far netns {pid} && ip link set near up"
     ));
     there.run("ip link set lo up && ip link set far up");
-    let tun = tun::open(&TunConfig {
-        name: "hf0".into(),
-        ..TunConfig::default()
-    });
     let any: AddressPrefix = "192.0.2.1/24".parse().unwrap();
-    let host = Host::builder().link(tun.expect("a TUN"), [any]).start();
+    let host = Host::builder().link(tun::device("hf0"), [any]).start();
     let net = host.as_ref().expect("a host").net();
-    run("ip link set hf0 up");
+    sh("ip link set hf0 up");
     let iface = net.with_stack(|s, _| {
         let mut routes = s.routes().filter(|r| r.iface != IfaceId::LOOPBACK);
         routes.next().expect("the TUN").iface
@@ -177,7 +143,7 @@ fn inside() {
             most,
         } = family;
         let nodad = if *most == 128 { "nodad" } else { "" };
-        run(&format!("ip addr add {peer}/{length} dev near {nodad}"));
+        sh(&format!("ip addr add {peer}/{length} dev near {nodad}"));
         world.there.run(&format!(
             "ip addr add {there}/{length} dev far {nodad} && ip addr add {wandering}/{most} dev lo {nodad} && \
              ip route add {peer} dev far src {wandering}"
@@ -227,8 +193,8 @@ impl World {
             ..
         } = family;
         match to_us {
-            true => run(&format!("ip route replace {wandering}/{most} dev hf0")),
-            false => run(&format!(
+            true => sh(&format!("ip route replace {wandering}/{most} dev hf0")),
+            false => sh(&format!(
                 "ip route replace {wandering}/{most} via {there} dev near"
             )),
         }

@@ -1,20 +1,19 @@
 //! Signed connections between our TCP and the kernel's, over a TUN, in a network namespace of the
 //! test's own. The kernel's side is asked for by Python, which knows no keys but can pass octets.
-#![cfg(all(feature = "tun", target_os = "linux"))]
+#![cfg(all(feature = "tun", feature = "tokio", target_os = "linux"))]
+
+mod namespace;
 
 use handfast::keys::{Algorithm, KeyRing, MasterKey, Md5Key};
-use handfast::link::tun::{self, TunConfig};
-use handfast::stack::AddressPrefix;
 use handfast::wire::Discard;
-use handfast::{Host, Net, TcpConnector, TcpListener, TcpStream};
+use handfast::{Net, TcpConnector, TcpListener};
+use namespace::tun::{self, echo, text};
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Set in the process that runs in the namespace.
-const INSIDE: &str = "HANDFAST_SIGNED_INSIDE";
 const MIB: usize = 1 << 20;
 
 /// Sets the keys of a socket. Arguments: client or server, address, port, the peer's address, md5 or
@@ -78,71 +77,23 @@ else:
 
 #[test]
 fn signed_connections_with_the_kernel() {
-    if std::env::var_os(INSIDE).is_some() {
+    let needs = format!("{} && command -v python3", tun::NEEDS);
+    namespace::run("signed_connections_with_the_kernel", &needs, || {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        return runtime.block_on(inside());
-    }
-    for (tool, package) in [
-        ("ip", "iproute2"),
-        ("unshare", "util-linux"),
-        ("python3", "python3"),
-    ] {
-        if Command::new(tool).arg("--help").output().is_err() {
-            eprintln!("SKIPPED: {package} is not installed");
-            return;
-        }
-    }
-    let alone = Command::new("unshare").args(["-n", "true"]).status();
-    if !alone.is_ok_and(|s| s.success()) || !std::path::Path::new("/dev/net/tun").exists() {
-        eprintln!("SKIPPED: a network namespace and /dev/net/tun need root");
-        return;
-    }
-    let itself = std::env::current_exe().expect("this test is a file");
-    let out = Command::new("unshare")
-        .arg("-n")
-        .arg(itself)
-        .args([
-            "--exact",
-            "signed_connections_with_the_kernel",
-            "--nocapture",
-        ])
-        .env(INSIDE, "1")
-        .output()
-        .expect("unshare runs");
-    let [stdout, stderr] = [&out.stdout, &out.stderr].map(|o| String::from_utf8_lossy(o));
-    print!("{stdout}");
-    eprint!("{stderr}");
-    assert!(
-        out.status.success() && stdout.contains("1 passed"),
-        "{stdout}\n{stderr}"
-    );
-}
-
-fn run(command: &str) {
-    let status = Command::new("sh").args(["-c", command]).status();
-    assert!(status.is_ok_and(|s| s.success()), "{command}");
+        runtime.block_on(inside());
+    });
 }
 
 async fn inside() {
-    run("ip link set lo up");
-    let tun = tun::open(&TunConfig {
-        name: "hf0".into(),
-        ..TunConfig::default()
-    });
-    let ours = ["10.9.0.2/24", "fd09::2/64"].map(|a| a.parse::<AddressPrefix>().unwrap());
-    let host = Host::builder().link(tun.expect("a TUN"), ours).start();
-    let net = host.as_ref().expect("a host").net();
-    run(
-        "ip addr add 10.9.0.1/24 dev hf0 && ip addr add fd09::1/64 dev hf0 nodad && ip link set hf0 up",
-    );
+    let host = tun::host();
+    let net = host.net();
     let schemes = [
         ("md5", None),
         ("hmac(sha1)", Some(Algorithm::HmacSha1)),
         ("cmac(aes128)", Some(Algorithm::Aes128Cmac)),
     ];
     for (n, (kind, algorithm)) in schemes.into_iter().enumerate() {
-        for (ours, theirs) in [("10.9.0.2", "10.9.0.1"), ("fd09::2", "fd09::1")] {
-            let [ours, theirs] = [ours, theirs].map(|a| a.parse::<IpAddr>().unwrap());
+        for [ours, theirs] in tun::addresses() {
             let port = 179 + 10 * n as u16;
             let keys = |secret: &[u8]| ring(theirs, algorithm, secret);
             if !kernel_connects(&net, ours, theirs, port, kind, &keys).await {
@@ -218,9 +169,7 @@ async fn kernel_connects(
         right.wait().expect("it ends");
         return false;
     }
-    let mut stream = stream.expect("one of the two");
-    let all = echo(&mut stream).await;
-    assert_eq!(all, MIB);
+    assert_eq!(echo(stream.expect("one of the two")).await, MIB);
     assert_eq!(said.await, "done\n", "{kind}");
     right.wait().expect("it ends");
     // With another secret it never connects, and no state is made.
@@ -251,14 +200,14 @@ async fn we_connect(
     let stream = connector.connect(net, at).await.expect("connected");
     let (mut read, mut write) = stream.into_split();
     let sender = tokio::spawn(async move {
-        write.write_all(&text()).await.expect("written");
+        write.write_all(&text(MIB)).await.expect("written");
         write.shutdown().await.expect("shut");
     });
     let mut back = Vec::new();
     let answer = tokio::time::timeout(Duration::from_secs(60), read.read_to_end(&mut back));
     answer.await.expect("in time").expect("read");
     sender.await.expect("no panic");
-    assert!(back == text(), "{kind}: {}", back.len());
+    assert!(back == text(MIB), "{kind}: {}", back.len());
     for keys in [keys(b"another"), KeyRing::new()] {
         let connector = TcpConnector::new().keys(keys);
         let connected = connector.connect(net, at);
@@ -270,17 +219,4 @@ async fn we_connect(
     }
     server.kill().and_then(|()| server.wait()).expect("it ends");
     println!("{theirs}: we connect, {kind}");
-}
-
-fn text() -> Vec<u8> {
-    (0..MIB).map(|n| (n % 251) as u8).collect()
-}
-
-/// Says back what it hears, and how much that was.
-async fn echo(stream: &mut TcpStream) -> usize {
-    let mut all = Vec::new();
-    stream.read_to_end(&mut all).await.expect("the question");
-    stream.write_all(&all).await.expect("the answer");
-    stream.shutdown().await.expect("the end");
-    all.len()
 }

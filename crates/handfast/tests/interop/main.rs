@@ -15,16 +15,17 @@ mod cell;
 mod content;
 mod expected;
 mod kernel;
+#[path = "../namespace/mod.rs"]
+mod namespace;
 mod ours;
 mod plan;
 mod wire;
 
 use plan::{Cell, Value};
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-/// Set in the processes that have a namespace: which of how many cells are theirs.
-const SHARE: &str = "HANDFAST_INTEROP_SHARE";
+/// In processes that have a namespace, their share is which of all cells are theirs.
 const NAME: &str = "all_features_meet_the_kernels";
 
 /// Cells under way at once. Most wait most of the time.
@@ -78,16 +79,10 @@ fn cells(refused: &[Value]) -> Vec<Cell> {
 
 #[test]
 fn all_features_meet_the_kernels() {
-    if let Ok(share) = std::env::var(SHARE) {
+    if let Some(share) = namespace::share() {
         return inside(&share);
     }
-    let flags = ["-n", "-rn"].into_iter().find(|flags| {
-        let tried = Command::new("unshare")
-            .args([flags, "--", "sh", "-c", NEEDS])
-            .output();
-        tried.is_ok_and(|tried| tried.status.success())
-    });
-    let Some(flags) = flags else {
+    let Some(flags) = namespace::available(NEEDS) else {
         eprintln!(
             "SKIPPED: all {} cells: no right to a network namespace, or in it this fails: {NEEDS}",
             cells(&[]).len()
@@ -96,25 +91,16 @@ fn all_features_meet_the_kernels() {
     };
     let refused = refused(|setting, value| {
         let set = format!("echo {value} >/proc/sys/net/ipv4/{setting}");
-        let tried = Command::new("unshare")
-            .args([flags, "--", "sh", "-c", &set])
-            .output();
-        tried.is_ok_and(|tried| tried.status.success())
+        namespace::succeeds(flags, &set)
     });
     for (name, value) in &refused {
         eprintln!("SKIPPED: all cells with {name} {value}, which this kernel does not know");
     }
     let cells = cells(&refused);
-    let itself = std::env::current_exe().expect("this test is a file");
     let children: Vec<_> = (0..AT_ONCE)
         .map(|share| {
-            let child = Command::new("unshare")
-                .args([flags, "--"])
-                .arg(&itself)
-                .args(["--exact", NAME, "--nocapture"])
-                .env(SHARE, format!("{share}"))
-                .stdout(Stdio::piped())
-                .spawn();
+            let mut child = namespace::again(flags, NAME, &share.to_string());
+            let child = child.stdout(Stdio::piped()).spawn();
             let mut child = child.expect("unshare runs");
             let out = BufReader::new(child.stdout.take().expect("piped"));
             let reader = std::thread::spawn(move || {

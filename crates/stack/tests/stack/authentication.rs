@@ -157,7 +157,7 @@ fn with_a_wrong_key_or_none_on_either_side_nothing_is_ever_answered() {
                 assert_eq!(net.b.stack.usage().half_open, 0, "{what}: no state");
                 assert!(net.b.stack.tcp_accept(listener).is_none());
                 assert!(net.b.stack.metrics().discards(why) > 1, "{what}: counted");
-                let error = net.a.stack.tcp(client).unwrap().error();
+                let error = net.a.error(client);
                 assert_eq!(error, Some(ConnectionError::TimedOut));
             }
         }
@@ -279,7 +279,7 @@ fn an_abort_is_believed_when_it_is_signed() {
         let (client, server) = connected(&mut net, scheme);
         net.a.stack.tcp_mut(client, net.now).unwrap().abort();
         net.settle();
-        let error = net.b.stack.tcp(server).unwrap().error();
+        let error = net.b.error(server);
         assert_eq!(error, Some(ConnectionError::Reset), "{scheme:?}");
     }
 }
@@ -329,7 +329,7 @@ fn a_request_that_is_turned_down_is_told_so_signed() {
         let reset = handfast_stack::Reject::Reset;
         assert!(net.b.stack.tcp_pending_reject(asked.id, reset, net.now));
         net.settle();
-        let error = net.a.stack.tcp(client).unwrap().error();
+        let error = net.a.error(client);
         // TCP-AO's key for what is no SYN needs our ISN, which the client has never heard.
         let told = if scheme == Scheme::Md5 {
             Some(ConnectionError::Refused)

@@ -1,4 +1,4 @@
-use crate::harness::{FAMILIES, Pair, Side, read, wide_buffers, write};
+use crate::harness::{FAMILIES, Pair, Side, linger, read, shut, wide_buffers, write};
 use bytes::Bytes;
 use handfast_base::Duration;
 use handfast_stack::StackConfig;
@@ -10,31 +10,17 @@ fn both_close_in_turn_and_the_first_waits() {
     for family in FAMILIES {
         let mut net = Pair::new(family);
         let (client, server) = net.connected(80);
-        net.a
-            .stack
-            .tcp_mut(client, net.now)
-            .unwrap()
-            .shutdown_write()
-            .unwrap();
+        shut(&mut net.a, client, net.now);
         net.settle();
         assert_eq!(net.a.state(client), State::FinWait2);
         assert_eq!(net.b.state(server), State::CloseWait);
         assert!(net.b.events[&server].contains(Readiness::READ_CLOSED));
         assert!(net.b.stack.tcp(server).unwrap().is_read_closed());
-        net.b
-            .stack
-            .tcp_mut(server, net.now)
-            .unwrap()
-            .shutdown_write()
-            .unwrap();
+        shut(&mut net.b, server, net.now);
         net.settle();
         assert_eq!(net.a.state(client), State::TimeWait);
         assert_eq!(net.b.state(server), State::Closed);
-        assert_eq!(
-            net.b.stack.tcp(server).unwrap().error(),
-            None,
-            "a clean end"
-        );
+        assert_eq!(net.b.error(server), None, "a clean end");
         assert_eq!(net.a.stack.usage().time_wait, 1);
         assert_eq!(net.b.stack.usage().time_wait, 0);
         net.a.stack.tcp_close(client, net.now);
@@ -62,12 +48,7 @@ fn half_closed_the_other_direction_goes_on() {
         let mut net = Pair::new(family);
         let (client, server) = net.connected(80);
         write(&mut net.a, client, b"request", net.now);
-        net.a
-            .stack
-            .tcp_mut(client, net.now)
-            .unwrap()
-            .shutdown_write()
-            .unwrap();
+        shut(&mut net.a, client, net.now);
         net.settle();
         assert_eq!(read(&mut net.b, server, net.now), b"request");
         assert!(net.b.stack.tcp(server).unwrap().is_read_closed());
@@ -137,10 +118,7 @@ fn closing_with_unread_data_resets() {
         net.settle();
         net.b.stack.tcp_close(server, net.now);
         net.settle();
-        assert_eq!(
-            net.a.stack.tcp(client).unwrap().error(),
-            Some(ConnectionError::Reset)
-        );
+        assert_eq!(net.a.error(client), Some(ConnectionError::Reset));
         assert_eq!(net.b.stack.usage().connections, 0);
         assert_eq!(net.b.stack.usage().time_wait, 0);
     }
@@ -151,29 +129,18 @@ fn linger_zero_resets_and_linger_waits_no_longer_than_it_says() {
     for family in FAMILIES {
         let mut net = Pair::new(family);
         let (client, server) = net.connected(80);
-        net.a
-            .stack
-            .tcp_mut(client, net.now)
-            .unwrap()
-            .set_linger(Some(Duration::ZERO));
+        linger(&mut net.a, client, Some(Duration::ZERO), net.now);
         net.a.stack.tcp_close(client, net.now);
         net.settle();
-        assert_eq!(
-            net.b.stack.tcp(server).unwrap().error(),
-            Some(ConnectionError::Reset)
-        );
+        assert_eq!(net.b.error(server), Some(ConnectionError::Reset));
         assert_eq!(net.a.stack.usage().connections, 0);
 
         let mut net = Pair::new(family);
         let (client, _) = net.connected(80);
         net.keep = Box::new(|_| false);
         write(&mut net.a, client, b"lost", net.now);
-        let linger = Some(Duration::from_secs(5));
-        net.a
-            .stack
-            .tcp_mut(client, net.now)
-            .unwrap()
-            .set_linger(linger);
+        let time = Some(Duration::from_secs(5));
+        linger(&mut net.a, client, time, net.now);
         net.a.stack.tcp_close(client, net.now);
         net.run_for(Duration::from_millis(4900));
         assert_eq!(net.a.stack.usage().connections, 1);
@@ -183,11 +150,7 @@ fn linger_zero_resets_and_linger_waits_no_longer_than_it_says() {
 
         let mut net = Pair::new(family);
         let (client, _) = net.connected(80);
-        net.a
-            .stack
-            .tcp_mut(client, net.now)
-            .unwrap()
-            .set_linger(Some(Duration::MAX));
+        linger(&mut net.a, client, Some(Duration::MAX), net.now);
         net.a.stack.tcp_close(client, net.now);
         net.settle();
     }
@@ -211,12 +174,7 @@ fn unread_data_survives_the_end_of_time_wait() {
     for family in FAMILIES {
         let mut net = Pair::new(family);
         let (client, server) = net.connected(80);
-        net.a
-            .stack
-            .tcp_mut(client, net.now)
-            .unwrap()
-            .shutdown_write()
-            .unwrap();
+        shut(&mut net.a, client, net.now);
         write(&mut net.b, server, b"last words", net.now);
         net.b.stack.tcp_close(server, net.now);
         net.settle();
@@ -234,18 +192,8 @@ fn both_may_close_at_once() {
     for family in FAMILIES {
         let mut net = Pair::new(family);
         let (client, server) = net.connected(80);
-        net.a
-            .stack
-            .tcp_mut(client, net.now)
-            .unwrap()
-            .shutdown_write()
-            .unwrap();
-        net.b
-            .stack
-            .tcp_mut(server, net.now)
-            .unwrap()
-            .shutdown_write()
-            .unwrap();
+        shut(&mut net.a, client, net.now);
+        shut(&mut net.b, server, net.now);
         let mut out = (handfast_wire::Batch::new(8), handfast_wire::Batch::new(8));
         net.a.stack.poll_transmit(net.a.iface, net.now, &mut out.0);
         net.b.stack.poll_transmit(net.b.iface, net.now, &mut out.1);

@@ -62,12 +62,7 @@ fn text_and_fin_on_the_third_segment_are_delivered() {
     for family in FAMILIES {
         let mut net = Pair::new(family);
         let listener = net.b.listen(80);
-        let remote = net.b.at(80);
-        let client = net
-            .a
-            .stack
-            .tcp_connect(remote, ConnectOptions::default(), net.now)
-            .unwrap();
+        let client = net.attempt(80);
         // Queued before the handshake is complete, so that it may ride on its end.
         write(&mut net.a, client, b"early", net.now);
         net.keep = Box::new(|s| {
@@ -90,12 +85,7 @@ fn text_and_fin_on_the_third_segment_are_delivered() {
 fn a_closed_port_refuses_at_once() {
     for family in FAMILIES {
         let mut net = Pair::new(family);
-        let remote = net.b.at(81);
-        let client = net
-            .a
-            .stack
-            .tcp_connect(remote, ConnectOptions::default(), net.now)
-            .unwrap();
+        let client = net.attempt(81);
         net.settle();
         assert_eq!(net.count(Side::B, TcpFlags::RST), 1);
         assert_eq!(net.a.state(client), State::Closed);
@@ -274,16 +264,11 @@ fn a_dead_host_costs_a_bounded_number_of_syns_and_then_an_error() {
     for family in FAMILIES {
         let mut net = Pair::new(family);
         net.keep = Box::new(|_| false);
-        let remote = net.b.at(80);
-        let client = net
-            .a
-            .stack
-            .tcp_connect(remote, ConnectOptions::default(), net.now)
-            .unwrap();
+        let client = net.attempt(80);
         net.run_for(Duration::from_secs(600));
         let syns = net.count(Side::A, TcpFlags::SYN);
         assert!((4..=12).contains(&syns), "{syns}");
-        let error = net.a.stack.tcp(client).unwrap().error();
+        let error = net.a.error(client);
         assert_eq!(error, Some(ConnectionError::TimedOut));
         assert_eq!(net.a.stack.metrics().tcp.connections_timed_out, 1);
         assert_eq!(net.a.stack.poll_timeout(), None);

@@ -280,7 +280,7 @@ fn a_reset_ends_what_text_on_a_syn_began() {
         let source = net.a.at(sent.source_port);
         let mut packet = crate::harness::forge(source, net.b.at(80), reset);
         net.b.stack.receive(net.b.iface, &mut packet, net.now);
-        let error = net.b.stack.tcp(server).unwrap().error();
+        let error = net.b.error(server);
         assert_eq!(error, Some(ConnectionError::Reset));
     }
 }

@@ -5,7 +5,7 @@ use handfast_stack::{
     AddressPrefix, ConnectOptions, IfaceId, InterfaceConfig, ListenOptions, SocketId, Stack,
     StackConfig,
 };
-use handfast_tcp::{Config, Readiness, State};
+use handfast_tcp::{Config, ConnectionError, Readiness, State};
 use handfast_wire::tcp::{TcpFlags, TcpHeader};
 use handfast_wire::{Batch, IpHeader, Packet, Protocol};
 use std::collections::BTreeMap;
@@ -94,6 +94,10 @@ impl Host {
 
     pub(crate) fn state(&self, id: SocketId) -> State {
         self.stack.tcp(id).expect("a live handle").state()
+    }
+
+    pub(crate) fn error(&self, id: SocketId) -> Option<ConnectionError> {
+        self.stack.tcp(id).expect("a live handle").error()
     }
 
     pub(crate) fn listen(&mut self, port: u16) -> SocketId {
@@ -194,13 +198,18 @@ impl Pair {
     }
 
     pub(crate) fn connect_to(&mut self, listener: SocketId, port: u16) -> (SocketId, SocketId) {
-        let remote = self.b.at(port);
-        let options = ConnectOptions::default();
-        let client = self.a.stack.tcp_connect(remote, options, self.now).unwrap();
+        let client = self.attempt(port);
         self.settle();
         let server = self.b.stack.tcp_accept(listener).expect("a connection");
         self.settle();
         (client, server)
+    }
+
+    /// A's attempt to reach B at `port`, of which nothing has left yet.
+    pub(crate) fn attempt(&mut self, port: u16) -> SocketId {
+        let options = ConnectOptions::default();
+        let remote = self.b.at(port);
+        self.a.stack.tcp_connect(remote, options, self.now).unwrap()
     }
 
     /// Sends all of `data` from one side to the other and reads it there.
@@ -261,6 +270,17 @@ pub(crate) fn write(host: &mut Host, id: SocketId, data: &'static [u8], now: Ins
     let mut tcp = host.stack.tcp_mut(id, now).expect("a live handle");
     tcp.send(&mut data).expect("taken");
     assert!(data.is_empty(), "taken whole");
+}
+
+/// One side has said all.
+pub(crate) fn shut(host: &mut Host, id: SocketId, now: Instant) {
+    let mut tcp = host.stack.tcp_mut(id, now).expect("a live handle");
+    tcp.shutdown_write().expect("open until now");
+}
+
+pub(crate) fn linger(host: &mut Host, id: SocketId, time: Option<Duration>, now: Instant) {
+    let mut tcp = host.stack.tcp_mut(id, now).expect("a live handle");
+    tcp.set_linger(time);
 }
 
 fn describe(from: Side, packet: &Packet) -> Seen {

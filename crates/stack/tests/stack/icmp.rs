@@ -1,6 +1,5 @@
 use crate::harness::{FAMILIES, Family, Pair, Side};
 use bytes::Bytes;
-use handfast_stack::ConnectOptions;
 use handfast_stack::icmp::{Problem, write_echo_request, write_error};
 use handfast_tcp::{ConnectionError, State};
 use handfast_wire::icmp::Echo;
@@ -64,20 +63,12 @@ fn a_hard_error_ends_a_handshake_and_only_a_handshake() {
     for family in FAMILIES {
         let mut net = Pair::new(family);
         net.keep = Box::new(|_| false);
-        let remote = net.b.at(80);
-        let client = net
-            .a
-            .stack
-            .tcp_connect(remote, ConnectOptions::default(), net.now)
-            .unwrap();
+        let client = net.attempt(80);
         net.settle();
         let mut error = error_about(&net, 0, Problem::Port);
         net.a.stack.receive(net.a.iface, &mut error, net.now);
         assert_eq!(net.a.state(client), State::Closed);
-        assert_eq!(
-            net.a.stack.tcp(client).unwrap().error(),
-            Some(ConnectionError::Refused)
-        );
+        assert_eq!(net.a.error(client), Some(ConnectionError::Refused));
 
         let mut net = Pair::new(family);
         let (client, server) = net.connected(80);

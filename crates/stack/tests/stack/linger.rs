@@ -1,7 +1,7 @@
 //! A linger time of zero, as deployed systems have it: the connection is reset, whatever there
 //! was left to say, if the peer takes it for open.
 
-use crate::harness::{FAMILIES, Pair, Side, read, write};
+use crate::harness::{FAMILIES, Pair, Side, linger, read, shut, write};
 use handfast_base::Duration;
 use handfast_stack::SocketId;
 use handfast_tcp::{ConnectionError, State};
@@ -9,7 +9,7 @@ use handfast_wire::tcp::TcpFlags;
 
 fn close_hard(net: &mut Pair, id: SocketId) {
     let zero = Some(Duration::ZERO);
-    net.a.stack.tcp_mut(id, net.now).unwrap().set_linger(zero);
+    linger(&mut net.a, id, zero, net.now);
     net.a.stack.tcp_close(id, net.now);
     net.settle();
     assert_eq!(net.a.stack.usage().connections, 0);
@@ -26,7 +26,7 @@ fn what_is_queued_is_thrown_away_with_a_reset() {
         close_hard(&mut net, client);
         assert_eq!(net.count(Side::A, TcpFlags::RST), 1);
         assert_eq!(net.count(Side::A, TcpFlags::FIN), 0);
-        let error = net.b.stack.tcp(server).unwrap().error();
+        let error = net.b.error(server);
         assert_eq!(error, Some(ConnectionError::Reset));
         assert!(read(&mut net.b, server, net.now).is_empty());
     }
@@ -42,11 +42,7 @@ fn a_half_closed_connection_is_reset_too() {
                 true => (&mut net.b, server),
                 false => (&mut net.a, client),
             };
-            host.stack
-                .tcp_mut(id, net.now)
-                .unwrap()
-                .shutdown_write()
-                .unwrap();
+            shut(host, id, net.now);
             net.settle();
             let state = if by_peer {
                 State::CloseWait
@@ -56,7 +52,7 @@ fn a_half_closed_connection_is_reset_too() {
             assert_eq!(net.a.state(client), state);
             close_hard(&mut net, client);
             assert_eq!(net.count(Side::A, TcpFlags::RST), 1);
-            let error = net.b.stack.tcp(server).unwrap().error();
+            let error = net.b.error(server);
             assert_eq!(error, Some(ConnectionError::Reset));
         }
     }
@@ -67,21 +63,12 @@ fn what_has_ended_in_order_is_not_reset() {
     for family in FAMILIES {
         let mut net = Pair::new(family);
         let (client, server) = net.connected(80);
-        net.a
-            .stack
-            .tcp_mut(client, net.now)
-            .unwrap()
-            .shutdown_write()
-            .unwrap();
+        shut(&mut net.a, client, net.now);
         net.b.stack.tcp_close(server, net.now);
         net.settle();
         assert_eq!(net.a.state(client), State::TimeWait);
         let zero = Some(Duration::ZERO);
-        net.a
-            .stack
-            .tcp_mut(client, net.now)
-            .unwrap()
-            .set_linger(zero);
+        linger(&mut net.a, client, zero, net.now);
         net.a.stack.tcp_close(client, net.now);
         net.settle();
         assert_eq!(net.count(Side::A, TcpFlags::RST), 0);
@@ -98,12 +85,7 @@ fn an_attempt_to_connect_ends_without_a_word() {
     for family in FAMILIES {
         let mut net = Pair::new(family);
         net.keep = Box::new(|_| false);
-        let remote = net.b.at(80);
-        let client = net
-            .a
-            .stack
-            .tcp_connect(remote, Default::default(), net.now)
-            .unwrap();
+        let client = net.attempt(80);
         net.settle();
         close_hard(&mut net, client);
         assert_eq!(net.count(Side::A, TcpFlags::RST), 0);

@@ -1,4 +1,4 @@
-use crate::harness::{FAMILIES, Pair, Side, read, write};
+use crate::harness::{FAMILIES, Pair, Side, read, shut, write};
 use handfast_base::Duration;
 use handfast_stack::{InterfaceConfig, SocketId, StackConfig};
 use handfast_tcp::{ConnectionError, State};
@@ -25,8 +25,7 @@ fn orphans_are_bounded_and_the_oldest_is_reset() {
             assert!(net.a.stack.usage().orphans <= 3);
         }
         assert_eq!(net.a.stack.metrics().tcp.orphans_reset, 7);
-        let reset =
-            |server| net.b.stack.tcp(server).unwrap().error() == Some(ConnectionError::Reset);
+        let reset = |server| net.b.error(server) == Some(ConnectionError::Reset);
         let were: Vec<bool> = pairs.iter().map(|(_, server)| reset(*server)).collect();
         assert_eq!(were, [[true; 7].as_slice(), &[false; 3]].concat());
         // Those that end are no orphans any more, and make room without a reset.
@@ -87,10 +86,7 @@ fn an_orphan_in_front_of_a_shut_window_does_not_live_for_ever() {
         net.run_for(Duration::from_secs(1000));
         assert_eq!(net.a.stack.usage().connections, 0);
         assert_eq!(net.a.stack.usage().memory, 0);
-        assert_eq!(
-            net.b.stack.tcp(server).unwrap().error(),
-            Some(ConnectionError::Reset)
-        );
+        assert_eq!(net.b.error(server), Some(ConnectionError::Reset));
     }
 }
 
@@ -105,10 +101,7 @@ fn data_for_nobody_in_fin_wait_2_draws_a_reset() {
         net.settle();
         assert_eq!(net.count(Side::A, TcpFlags::RST), 1);
         assert_eq!(net.a.stack.usage().connections, 0);
-        assert_eq!(
-            net.b.stack.tcp(server).unwrap().error(),
-            Some(ConnectionError::Reset)
-        );
+        assert_eq!(net.b.error(server), Some(ConnectionError::Reset));
     }
 }
 
@@ -117,12 +110,7 @@ fn fin_wait_2_lasts_for_its_time_only_when_nobody_holds_the_connection() {
     for family in FAMILIES {
         let mut net = Pair::new(family);
         let (client, server) = net.connected(80);
-        net.a
-            .stack
-            .tcp_mut(client, net.now)
-            .unwrap()
-            .shutdown_write()
-            .unwrap();
+        shut(&mut net.a, client, net.now);
         net.run_for(Duration::from_secs(500));
         assert_eq!(
             net.a.state(client),

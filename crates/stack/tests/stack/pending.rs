@@ -2,7 +2,7 @@ use crate::harness::{FAMILIES, Pair, Side, forge, syn};
 use core::net::SocketAddr;
 use handfast_base::Duration;
 use handfast_stack::icmp::Problem;
-use handfast_stack::{ConnectOptions, Handshake, ListenOptions, PendingSyn, Reject, SocketId};
+use handfast_stack::{Handshake, ListenOptions, PendingSyn, Reject, SocketId};
 use handfast_tcp::{ConnectionError, NetError, Readiness, State};
 use handfast_wire::Discard;
 use handfast_wire::tcp::{TcpFlags, TcpHeader};
@@ -15,16 +15,11 @@ fn asked(net: &mut Pair, backlog: usize) -> (SocketId, SocketId, PendingSyn) {
         ..ListenOptions::on(net.b.at(80))
     };
     let listener = net.b.stack.tcp_listen(options).unwrap();
-    let remote = net.b.at(80);
-    let client = net
-        .a
-        .stack
-        .tcp_connect(remote, ConnectOptions::default(), net.now)
-        .unwrap();
+    let client = net.attempt(80);
     net.settle();
     assert!(net.b.events[&listener].contains(Readiness::READABLE));
     let pending = net.b.stack.tcp_pending(listener).expect("a request");
-    assert_eq!(pending.local, remote);
+    assert_eq!(pending.local, net.b.at(80));
     assert_eq!(
         pending.remote,
         net.a.stack.tcp(client).unwrap().local_addr()
@@ -115,7 +110,7 @@ fn abandoned_before_or_after_it_is_complete_the_peer_is_reset_and_nothing_stays(
             assert!(net.b.stack.tcp_handshake_abandon(handshake, net.now));
             assert!(!net.b.stack.tcp_handshake_abandon(handshake, net.now));
             net.settle();
-            let error = net.a.stack.tcp(client).unwrap().error();
+            let error = net.a.error(client);
             let expected = match settle {
                 true => ConnectionError::Reset,
                 false => ConnectionError::Refused,
@@ -185,7 +180,7 @@ fn rejected_with_a_reset_the_client_is_refused_at_once() {
                 .tcp_pending_reject(pending.id, Reject::Reset, net.now)
         );
         net.settle();
-        let error = net.a.stack.tcp(client).unwrap().error();
+        let error = net.a.error(client);
         assert_eq!(error, Some(ConnectionError::Refused));
         assert_eq!(net.b.stack.usage().memory, 0);
     }
@@ -206,7 +201,7 @@ fn rejected_as_unreachable_the_client_hears_why() {
             let reject = Reject::Unreachable(problem);
             assert!(net.b.stack.tcp_pending_reject(pending.id, reject, net.now));
             net.settle();
-            assert_eq!(net.a.stack.tcp(client).unwrap().error(), Some(expected));
+            assert_eq!(net.a.error(client), Some(expected));
         }
         // A soft error is told and does not end the attempt (RFC 1122, section 4.2.3.9).
         let mut net = Pair::new(family);
@@ -242,12 +237,7 @@ fn a_full_pending_backlog_is_silent() {
     for family in FAMILIES {
         let mut net = Pair::new(family);
         let (listener, ..) = asked(&mut net, 1);
-        let remote = net.b.at(80);
-        let late = net
-            .a
-            .stack
-            .tcp_connect(remote, ConnectOptions::default(), net.now)
-            .unwrap();
+        let late = net.attempt(80);
         net.settle();
         assert!(net.b.stack.tcp_pending(listener).is_none());
         assert_eq!(net.a.state(late), State::SynSent);
