@@ -68,6 +68,10 @@ pub struct StackConfig {
     pub tcp: Arc<Config>,
     /// Events that may wait in [`Stack::poll_trace`]; 0, the default, traces nothing.
     pub trace: usize,
+    /// Whether [`Stack::poll_trace`] tells every connection's decisions, too; then those of single
+    /// connections are not kept for their owners
+    /// ([`TcpMut::poll_decision`](crate::TcpMut::poll_decision)). Default off.
+    pub decisions: bool,
 }
 
 impl Default for StackConfig {
@@ -85,6 +89,7 @@ impl Default for StackConfig {
             privacy: Privacy::default(),
             tcp: Arc::default(),
             trace: 0,
+            decisions: false,
         }
     }
 }

@@ -149,6 +149,9 @@ impl Stack {
         if !socket.dirty {
             self.mark_dirty(index);
         }
+        if self.config.decisions {
+            self.tell_decisions(index);
+        }
         if is_unsettled {
             self.conclude(index, now);
         }

@@ -5,6 +5,7 @@ use crate::demux::{Owner, Tag};
 use crate::interface::Work;
 use crate::time_wait_table::TimeWaitEntry;
 use crate::timer_wheel::{Timer, TimerWheel};
+use crate::trace::DECISIONS;
 use crate::tuple::StoredTuple;
 use crate::{IfaceId, SocketId, SocketKind, Stack, TraceEvent};
 use alloc::boxed::Box;
@@ -171,7 +172,14 @@ impl Stack {
 
     /// Stores a connection and gives it its place in the table, instead of `replaces` if that is
     /// there.
-    pub(crate) fn insert_connection(&mut self, socket: TcpSocket, replaces: Option<Owner>) -> u32 {
+    pub(crate) fn insert_connection(
+        &mut self,
+        mut socket: TcpSocket,
+        replaces: Option<Owner>,
+    ) -> u32 {
+        if self.config.decisions {
+            socket.connection.set_trace(DECISIONS);
+        }
         let (tag, port) = (socket.tag, socket.tuple.local_port());
         let index = self.table.connections.insert(socket);
         self.budget.join();
@@ -210,10 +218,15 @@ impl Stack {
             generation,
         };
         socket.account(id, &mut self.budget, &mut self.ready);
-        if socket.is_unsettled() {
-            self.conclude(index, now);
-        } else {
+        let is_unsettled = socket.is_unsettled();
+        if !is_unsettled {
             socket.schedule(index, &mut self.wheel);
+        }
+        if self.config.decisions {
+            self.tell_decisions(index);
+        }
+        if is_unsettled {
+            self.conclude(index, now);
         }
     }
 

@@ -1,8 +1,8 @@
-use crate::IfaceId;
+use crate::{IfaceId, Stack};
 use alloc::collections::VecDeque;
 use core::net::{IpAddr, SocketAddr};
 use handfast_base::Instant;
-use handfast_tcp::State;
+use handfast_tcp::{Decision, State};
 use handfast_wire::tcp::{TcpFlags, TcpHeader};
 use handfast_wire::{Discard, IpHeader, Packet, Protocol};
 
@@ -35,6 +35,37 @@ pub enum TraceEvent {
         /// What it was, as far as that could be read.
         header: Option<ShortHeader>,
     },
+    /// A connection decided something, or drew conclusions. Only with
+    /// [`StackConfig::decisions`](crate::StackConfig::decisions).
+    Decision {
+        /// Our end.
+        local: SocketAddr,
+        /// The other end.
+        remote: SocketAddr,
+        /// When, and what.
+        decision: Decision,
+    },
+}
+
+/// Decisions that a connection keeps until they are told, which is after each input and output.
+pub(crate) const DECISIONS: usize = 65_536;
+
+impl Stack {
+    /// Tells what a connection has decided since the last time.
+    #[cold]
+    pub(crate) fn tell_decisions(&mut self, index: u32) {
+        let Some(socket) = self.table.connections.get_mut(index) else {
+            return;
+        };
+        let tuple = socket.tuple.get();
+        while let Some(decision) = socket.connection.poll_decision() {
+            self.trace.push(|| TraceEvent::Decision {
+                local: tuple.local,
+                remote: tuple.remote,
+                decision,
+            });
+        }
+    }
 }
 
 /// What a reader needs to know a packet again.

@@ -1,7 +1,7 @@
-use crate::harness::{FAMILIES, Pair, forge, syn};
+use crate::harness::{FAMILIES, Pair, Side, forge, syn};
 use handfast_base::Duration;
 use handfast_stack::{StackConfig, TraceEvent};
-use handfast_tcp::State;
+use handfast_tcp::{DecisionEvent, State};
 use handfast_wire::Discard;
 
 fn states(host: &mut crate::harness::Host) -> Vec<(State, State)> {
@@ -88,4 +88,51 @@ fn a_discard_is_told_with_its_reason_and_header_and_the_queue_is_bounded() {
         silent.a.stack.poll_trace().is_none(),
         "off unless asked for"
     );
+}
+
+#[test]
+fn decisions_of_every_connection_are_told_from_its_handshake_to_its_end() {
+    for family in FAMILIES {
+        let config = StackConfig {
+            trace: 10_000,
+            decisions: true,
+            ..StackConfig::default()
+        };
+        let mut net = Pair::with(family, config, Default::default());
+        let (client, server) = net.connected(80);
+        let text = [7; 100_000];
+        net.transfer(Side::A, client, server, &text);
+        let ports = (net.a.stack.tcp(client).unwrap().local_addr(), net.b.at(80));
+        net.a.stack.tcp_close(client, net.now);
+        net.b.stack.tcp_close(server, net.now);
+        net.run_for(Duration::from_secs(61));
+        for (host, local, remote, sends) in [
+            (&mut net.a, ports.0, ports.1, 100_000),
+            (&mut net.b, ports.1, ports.0, 0),
+        ] {
+            let mut sent = 0;
+            let mut last = None;
+            while let Some(event) = host.stack.poll_trace() {
+                let TraceEvent::Decision {
+                    local: here,
+                    remote: there,
+                    decision,
+                } = event
+                else {
+                    continue;
+                };
+                assert_eq!((here, there), (local, remote));
+                match decision.event {
+                    DecisionEvent::Sent { octets, .. } => sent += octets,
+                    DecisionEvent::State { to, .. } => last = Some(to),
+                    _ => {}
+                }
+            }
+            assert_eq!(sent, sends);
+            assert!(
+                matches!(last, Some(State::TimeWait | State::Closed)),
+                "{last:?}"
+            );
+        }
+    }
 }

@@ -19,7 +19,7 @@ use handfast_wire::SendReason;
 ///
 /// Written out it is a sentence for a reader; positions in the stream are then relative to the ISS,
 /// as they are in [`DecisionEvent`].
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Decision {
     /// When.
     pub at: Instant,
@@ -29,7 +29,7 @@ pub struct Decision {
 
 /// What was decided. Positions count from the ISS, so that the first octet of text is 1; like
 /// sequence numbers they wrap.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DecisionEvent {
     /// The connection is in another state (RFC 9293, 3.3.2).
