@@ -60,10 +60,10 @@ pub use handfast_stack::TcpSnapshot;
 pub use handfast_tcp::authentication as keys;
 pub use handfast_tcp::congestion;
 pub use handfast_tcp::{
-    Buffer, Config, ConnectionError, Decision, DecisionEvent, Ecn, EcnMode, EcnSnapshot,
-    ExportError, Hold, ImportError, KeepAlive, LossCause, MtuProbing, QuickAck, Readiness,
-    RecoveryPhase, Snapshot, State, TcpInfo, TimerKind, TimestampClock, UserTimeoutOption,
-    WindowCause,
+    Buffer, Config, ConnectionError, Decision, DecisionEvent, DecodeError, Ecn, EcnMode,
+    EcnSnapshot, ExportError, Hold, ImportError, KeepAlive, LossCause, MtuProbing, QuickAck,
+    Readiness, RecoveryPhase, Snapshot, State, TcpInfo, TimerKind, TimestampClock,
+    UserTimeoutOption, WindowCause,
 };
 pub use handfast_trace as trace;
 pub use handfast_wire as wire;

@@ -1,5 +1,7 @@
 //! Connections that leave for another stack, and those that come from one.
 
+mod octets;
+
 use crate::address::AddressClass;
 use crate::tcp_sockets::{CONNECTION_COST, Holder};
 use crate::tuple::{StoredTuple, Tuple, endpoint, zone};

@@ -104,7 +104,7 @@ pub use readiness::Readiness;
 pub use segment::{Disposition, Segment, SegmentSlot};
 pub use segment_arrives::closed::closed;
 pub use segment_arrives::listen::{ListenVerdict, listen};
-pub use snapshot::{ExportError, ImportError, Snapshot, TimestampClock};
+pub use snapshot::{DecodeError, ExportError, ImportError, Snapshot, TimestampClock};
 pub use state::State;
 pub use syn_received::{SynReceived, SynReceivedVerdict};
 pub use time_wait::{TimeWait, TimeWaitVerdict};

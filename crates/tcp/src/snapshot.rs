@@ -4,6 +4,10 @@
 //! begins anew: the congestion window and the scoreboard, for the path may be another one; and
 //! what arrived out of order, which a receiver may throw away (RFC 2018, 8).
 
+mod octets;
+
+pub use octets::DecodeError;
+
 use crate::connection::Active;
 use crate::ecn::EcnSnapshot;
 use crate::recovery::Phase;

@@ -1,14 +1,17 @@
 //! Connections that leave for another stack, and come back.
 
-use crate::harness::{FAMILIES, Pair, Side, read, write};
+use crate::harness::{FAMILIES, Family, Pair, Side, read, write};
 use bytes::Bytes;
 use handfast_base::Duration;
 use handfast_stack::{
-    AddressPrefix, ConnectError, ConnectOptions, InterfaceConfig, Stack, StackConfig,
-    TcpImportError,
+    AddressPrefix, ConnectError, ConnectOptions, InterfaceConfig, SocketId, Stack, StackConfig,
+    TcpImportError, TcpSnapshot,
 };
-use handfast_tcp::{ExportError, ImportError, State};
+use handfast_tcp::{Config, DecodeError, Ecn, ExportError, ImportError, State};
 use handfast_wire::tcp::TcpFlags;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::sync::Arc;
 
 #[test]
 fn it_leaves_without_a_word_and_comes_back_with_all_it_had() {
@@ -133,5 +136,122 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
             .stack
             .tcp_import(s, ConnectOptions::default(), net.now);
         assert_eq!(refused, Err(TcpImportError::Snapshot(ImportError::Mss)));
+    }
+}
+
+/// A connection with text in flight, unsent and unread, and with these options.
+fn busy(family: Family, config: Config, text: &'static [u8]) -> (Pair, SocketId, SocketId) {
+    let stack = StackConfig {
+        tcp: Arc::new(config),
+        ..StackConfig::default()
+    };
+    let mut net = Pair::with(family, stack, InterfaceConfig::default());
+    let (client, server) = net.connected(80);
+    write(&mut net.b, server, b"unread", net.now);
+    net.run_for(Duration::from_secs(1));
+    net.keep = Box::new(|_| false);
+    write(&mut net.a, client, text, net.now);
+    net.exchange();
+    net.keep = Box::new(|_| true);
+    (net, client, server)
+}
+
+#[test]
+fn it_goes_on_from_octets() {
+    for family in FAMILIES {
+        let text = &[7; 30_000];
+        let (mut net, client, server) = busy(family, Config::default(), text);
+        let snapshot = net.a.stack.tcp_export(client, net.now).unwrap().unwrap();
+        assert!(snapshot.connection.snd_nxt != snapshot.connection.snd_una);
+        let octets = snapshot.to_bytes();
+        let snapshot = TcpSnapshot::from_bytes(octets).unwrap();
+        let options = ConnectOptions::default();
+        let client = net.a.stack.tcp_import(snapshot, options, net.now).unwrap();
+        net.run_for(Duration::from_secs(5));
+        assert_eq!(read(&mut net.b, server, net.now), text);
+        assert_eq!(read(&mut net.a, client, net.now), b"unread");
+    }
+}
+
+#[test]
+fn octets_that_are_none_are_told_apart() {
+    let (mut net, client, _) = busy(FAMILIES[0], Config::default(), b"text");
+    let snapshot = net.a.stack.tcp_export(client, net.now).unwrap().unwrap();
+    let octets = snapshot.to_bytes();
+    let read = |octets: Vec<u8>| TcpSnapshot::from_bytes(octets).map(drop);
+    for short in 0..octets.len() {
+        assert_eq!(read(octets[..short].to_vec()), Err(DecodeError::Short));
+    }
+    assert_eq!(read([&octets[..], &[0]].concat()), Err(DecodeError::Long));
+    let with = |at: usize, value: u8| {
+        let mut octets = octets.clone();
+        octets[at] = value;
+        read(octets)
+    };
+    // Two addresses of IPv4, of seven octets each, then the mark, and the version.
+    assert_eq!(with(0, 5), Err(DecodeError::Mark));
+    assert_eq!(with(14, b'x'), Err(DecodeError::Mark));
+    assert_eq!(with(18, 2), Err(DecodeError::Version(2)));
+}
+
+/// As it is after octets: a queue of one piece, or of none.
+fn joined(mut snapshot: TcpSnapshot) -> TcpSnapshot {
+    let c = &mut snapshot.connection;
+    for queue in [&mut c.send, &mut c.receive] {
+        let all = queue.concat();
+        *queue = match all.is_empty() {
+            true => Vec::new(),
+            false => std::vec![all.into()],
+        };
+    }
+    snapshot
+}
+
+proptest! {
+    #[test]
+    fn octets_say_all_there_is(
+        v6: bool, timestamps: bool, window_scaling: bool, sack: bool,
+        ecn in prop_oneof![Just(Ecn::Off), Just(Ecn::On), Just(Ecn::Accurate)],
+        octets in 1..20_000usize,
+    ) {
+        let config = Config { timestamps, window_scaling, sack, ecn, ..Config::default() };
+        let text = &[9; 20_000][..octets];
+        let (mut net, client, _) = busy(FAMILIES[usize::from(v6)], config, text);
+        let snapshot = net.a.stack.tcp_export(client, net.now).unwrap().unwrap();
+        let again = TcpSnapshot::from_bytes(snapshot.to_bytes());
+        prop_assert_eq!(again, Ok(joined(snapshot)));
+    }
+
+    #[test]
+    fn no_octets_do_harm(octets in vec(any::<u8>(), 0..300)) {
+        let _ = TcpSnapshot::from_bytes(octets);
+    }
+
+    /// What can be read of spoiled octets is refused, or is a connection that lives.
+    #[test]
+    fn spoiled_octets_do_no_harm(
+        v6: bool,
+        spoiled in vec((any::<prop::sample::Index>(), any::<u8>()), 1..5),
+    ) {
+        let config = Config { ecn: Ecn::Accurate, ..Config::default() };
+        let (mut net, client, server) = busy(FAMILIES[usize::from(v6)], config, b"text");
+        let snapshot = net.a.stack.tcp_export(client, net.now).unwrap().unwrap();
+        let mut octets = snapshot.to_bytes();
+        for (at, value) in spoiled {
+            let at = at.index(octets.len());
+            octets[at] = value;
+        }
+        let Ok(snapshot) = TcpSnapshot::from_bytes(octets) else {
+            return Ok(());
+        };
+        if let Ok(client) = net.a.stack.tcp_import(snapshot, ConnectOptions::default(), net.now) {
+            if let Some(mut tcp) = net.b.stack.tcp_mut(server, net.now) {
+                let _ = tcp.send(&mut Bytes::from_static(b"more"));
+            }
+            if let Some(mut tcp) = net.a.stack.tcp_mut(client, net.now) {
+                let _ = tcp.send(&mut Bytes::from_static(b"more"));
+            }
+            net.run_for(Duration::from_secs(60));
+        }
     }
 }
