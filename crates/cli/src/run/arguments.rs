@@ -95,6 +95,12 @@ pub struct ReportArguments {
     /// Write all packets to a capture for Wireshark
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub pcap: Option<PathBuf>,
+    /// Write what our side of each connection decided, and why
+    ///
+    /// A line a decision: why each segment left, what held back those that did not, what counts as
+    /// lost and since when, and what that made of the windows and timers, before and after.
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub decisions: Option<PathBuf>,
     /// Write a report for machines
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub json: Option<PathBuf>,
@@ -162,6 +168,12 @@ pub struct TcpArguments {
     /// Congestion control
     #[arg(long, value_enum, value_name = "NAME", default_value_t = Congestion::Cubic)]
     pub congestion: Congestion,
+    /// How far explicit congestion notification is used
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Ecn::Passive)]
+    pub ecn: Ecn,
+    /// When larger packets are tried to find the path's MTU (RFC 4821)
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = MtuProbing::BlackHole)]
+    pub mtu_probing: MtuProbing,
     /// Let small segments wait (Nagle's algorithm) [default: they leave at once]
     #[arg(long, alias = "no-nodelay")]
     pub nagle: bool,
@@ -223,4 +235,32 @@ pub enum Congestion {
     CubicPaced,
     /// BBR, version 3 (draft-ietf-ccwg-bbr)
     Bbr,
+    /// Data center TCP (RFC 8257): answers how much was marked, and needs ECN
+    Dctcp,
+}
+
+/// How far our side uses explicit congestion notification.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Ecn {
+    /// Never
+    Off,
+    /// When the program's side asks for it
+    #[default]
+    Passive,
+    /// Asks for it, too (RFC 3168)
+    On,
+    /// Asks for accurate feedback, and grants it (RFC 9768)
+    Accurate,
+}
+
+/// When our side tries larger packets than are known to arrive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MtuProbing {
+    /// Never: only routers tell what the path carries
+    Off,
+    /// After large packets have vanished without a word
+    #[default]
+    BlackHole,
+    /// From the beginning, which is small
+    Always,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use handfast_base::Duration;
-use handfast_link::impaired::{Impairment, Queue, Rate};
+use handfast_link::impaired::{Hop, Impairment, Queue, Rate};
 
 use super::units::{self, Delay, QueueLength};
 
@@ -40,6 +40,10 @@ pub struct Quantities {
     pub duplicate: Option<f64>,
     /// Probability of a flipped bit.
     pub corrupt: Option<f64>,
+    /// Octets that may wait for the rate unmarked.
+    pub ecn_mark: Option<u64>,
+    /// A hop that carries less than the link.
+    pub hop: Option<Hop>,
 }
 
 impl Quantities {
@@ -55,6 +59,8 @@ impl Quantities {
             reorder: self.reorder.or(other.reorder),
             duplicate: self.duplicate.or(other.duplicate),
             corrupt: self.corrupt.or(other.corrupt),
+            ecn_mark: self.ecn_mark.or(other.ecn_mark),
+            hop: self.hop.or(other.hop),
         }
     }
 
@@ -69,6 +75,13 @@ impl Quantities {
             let (burst, loss) = (flag("burst"), flag("loss"));
             return Err(format!(
                 "{burst} groups losses, and none are asked for; fix: add {loss} 1%"
+            ));
+        }
+        if self.ecn_mark.is_some() && self.rate.is_none() {
+            return Err(format!(
+                "{} marks what waits for a bottleneck, and there is none; fix: add {} 10mbit",
+                flag("ecn-mark"),
+                flag("rate")
             ));
         }
         let rate = match (self.rate, self.queue) {
@@ -94,6 +107,8 @@ impl Quantities {
             reorder: given(self.reorder),
             duplicate: given(self.duplicate),
             corrupt: given(self.corrupt),
+            ecn_mark: self.ecn_mark,
+            hop: self.hop,
             ..Impairment::default()
         })
     }
@@ -204,7 +219,7 @@ struct Flag {
     more: &'static str,
 }
 
-const FLAGS: [Flag; 9] = [
+const FLAGS: [Flag; 11] = [
     Flag {
         names: ["loss", "up-loss", "down-loss"],
         value: "PERCENT",
@@ -263,6 +278,20 @@ const FLAGS: [Flag; 9] = [
         help: "Packets in which a bit is flipped",
         more: "Any bit, headers included; nearly all of them are then thrown away for their checksum.",
     },
+    Flag {
+        names: ["ecn-mark", "up-ecn-mark", "down-ecn-mark"],
+        value: "SIZE",
+        help: "Mark packets, instead of losing them, when so much waits at the bottleneck",
+        more: "Explicit congestion notification (RFC 3168), for senders that take part. The program's \
+               kernel does then, unless --sysctl net.ipv4.tcp_ecn=0; our side, unless --ecn off.",
+    },
+    Flag {
+        names: ["hop-mtu", "up-hop-mtu", "down-hop-mtu"],
+        value: "OCTETS[,silent]",
+        help: "A router on the way that carries only such IP packets",
+        more: "Larger ones are lost. It says so to their sender (RFC 1191, RFC 8201), or is silent: a \
+               black hole.",
+    },
 ];
 
 const BOTH: &str = "Impairments, each way (units are required)";
@@ -290,6 +319,8 @@ fn argument(way: Way, flag: &Flag) -> Arg {
         "rate" => argument.value_parser(units::rate),
         "queue" => argument.value_parser(units::queue),
         "burst" => argument.value_parser(units::burst),
+        "ecn-mark" => argument.value_parser(units::octets),
+        "hop-mtu" => argument.value_parser(units::hop),
         _ => argument.value_parser(units::probability),
     };
     match way {
@@ -333,6 +364,8 @@ impl FromArgMatches for ImpairmentArguments {
                 reorder: get(matches, way, "reorder"),
                 duplicate: get(matches, way, "duplicate"),
                 corrupt: get(matches, way, "corrupt"),
+                ecn_mark: get(matches, way, "ecn-mark"),
+                hop: get(matches, way, "hop-mtu"),
             };
             *self.of(way) = said.or(*self.of(way));
         }

@@ -114,11 +114,12 @@ fn of_relay(totals: &Totals) -> Vec<Sample> {
 
 fn of_link(ways: [Counters; 2]) -> Vec<Sample> {
     type Count = fn(&Counters) -> u64;
-    let fates: [(&str, Count); 7] = [
+    let fates: [(&str, Count); 8] = [
         ("sent", |c| c.sent),
         ("delivered", |c| c.delivered),
         ("lost", |c| c.lost),
         ("queue_full", |c| c.queue_full),
+        ("marked", |c| c.marked),
         ("duplicated", |c| c.duplicated),
         ("reordered", |c| c.reordered),
         ("corrupted", |c| c.corrupted),

@@ -3,6 +3,7 @@
 mod addresses;
 mod argument_values;
 pub mod arguments;
+pub mod decisions;
 pub mod impairment_arguments;
 pub mod ledger;
 pub mod metrics;

@@ -12,7 +12,9 @@ use handfast_link::Link;
 use handfast_link::impaired::{Impaired, Impairment};
 use handfast_relay::{Outbound, Publish, Rule};
 
-use super::arguments::{Backend, Congestion, MetricsTo, RunArguments, TcpArguments, Which};
+use super::arguments::{
+    Backend, Congestion, Ecn, MetricsTo, MtuProbing, RunArguments, TcpArguments, Which,
+};
 use crate::netlink::Family;
 use crate::terminal::Detail;
 
@@ -73,6 +75,8 @@ pub struct ReportOptions {
     pub ladder: Option<Which>,
     /// The capture.
     pub pcap: Option<PathBuf>,
+    /// What our side decided, and why.
+    pub decisions: Option<PathBuf>,
     /// The report for machines.
     pub json: Option<PathBuf>,
     /// The metrics.
@@ -114,11 +118,31 @@ impl Options {
                  {LEAST_IPV6_MTU}"
             ));
         }
+        for hop in [up.hop, down.hop].into_iter().flatten() {
+            if hop.mtu >= mtu {
+                return Err(format!(
+                    "a hop of {} octets carries all that the link does, whose MTU is {mtu}; fix: \
+                     --hop-mtu {LEAST_IPV6_MTU}, or a larger --mtu",
+                    hop.mtu
+                ));
+            }
+            if hop.mtu < LEAST_IPV6_MTU && families.contains(&Family::V6) {
+                return Err(format!(
+                    "IPv6 knows no hop below {LEAST_IPV6_MTU} octets; fix: add -4, or --hop-mtu \
+                     {LEAST_IPV6_MTU}"
+                ));
+            }
+        }
         let metrics = match &report.metrics {
             Some(MetricsTo::File(path)) => Some(path),
             _ => None,
         };
-        let files = [report.pcap.as_ref(), report.json.as_ref(), metrics];
+        let files = [
+            report.pcap.as_ref(),
+            report.decisions.as_ref(),
+            report.json.as_ref(),
+            metrics,
+        ];
         for file in files.into_iter().flatten() {
             if file.as_os_str() == "-" {
                 return Err(
@@ -148,6 +172,7 @@ impl Options {
                 ascii,
                 ladder: report.ladder.clone(),
                 pcap: report.pcap.clone(),
+                decisions: report.decisions.clone(),
                 json: report.json.clone(),
                 metrics: report.metrics.clone(),
                 force: report.force,
@@ -158,6 +183,13 @@ impl Options {
     /// Whether anything happens to packets.
     pub fn is_impaired(&self) -> bool {
         self.up.is_active() || self.down.is_active()
+    }
+
+    /// Whether a bottleneck marks what waits too long.
+    pub fn marks(&self) -> bool {
+        [self.up, self.down]
+            .iter()
+            .any(|way| way.ecn_mark.is_some())
     }
 
     /// Whether something needs every packet.
@@ -190,6 +222,18 @@ fn config(arguments: &TcpArguments) -> Config {
             Congestion::Reno => handfast::congestion::Congestion::RENO,
             Congestion::CubicPaced => handfast::congestion::Congestion::CUBIC_PACED,
             Congestion::Bbr => handfast::congestion::Congestion::BBR,
+            Congestion::Dctcp => handfast::congestion::Congestion::DCTCP,
+        },
+        ecn: match arguments.ecn {
+            Ecn::Off => handfast::Ecn::Off,
+            Ecn::Passive => handfast::Ecn::Passive,
+            Ecn::On => handfast::Ecn::On,
+            Ecn::Accurate => handfast::Ecn::Accurate,
+        },
+        mtu_probing: match arguments.mtu_probing {
+            MtuProbing::Off => handfast::MtuProbing::Off,
+            MtuProbing::BlackHole => handfast::MtuProbing::BlackHole,
+            MtuProbing::Always => handfast::MtuProbing::Always,
         },
         ..Config::default()
     };

@@ -15,6 +15,7 @@ use handfast_trace::ConnectionSummary;
 use handfast_trace::ladder::{Ladder, LadderOptions};
 
 use super::arguments::MetricsTo;
+use super::decisions::Decisions;
 use super::options::{Options, ReportOptions};
 use super::output_file::OutputFile;
 use crate::recording::flows::{FlowAccount, FlowCounts, Flows};
@@ -28,6 +29,8 @@ pub struct Recording {
     flows: Option<Flows>,
     /// What the impairments have done, if there are any.
     counters: Option<CountersHandle>,
+    /// What our side decides, if that is to be written.
+    decisions: Option<Decisions>,
     outputs: Outputs,
 }
 
@@ -36,6 +39,8 @@ pub struct Recording {
 pub struct Outputs {
     /// The capture.
     pub pcap: Option<OutputFile>,
+    /// What our side decided.
+    pub decisions: Option<OutputFile>,
     /// The report for machines.
     pub json: Option<OutputFile>,
     /// The metrics.
@@ -47,12 +52,12 @@ pub struct Outputs {
 pub struct WrittenFile {
     /// Where it is.
     pub path: PathBuf,
-    /// What it is: `capture`, `report`, `metrics`.
+    /// What it is: `capture`, `decisions`, `report`, `metrics`.
     pub what: &'static str,
     /// Its octets; `None` for a pipe.
     pub octets: Option<u64>,
-    /// Packets in it, for a capture.
-    pub packets: Option<u64>,
+    /// How many there are in it, of packets or decisions, and what one of them is called.
+    pub counted: Option<(u64, &'static str)>,
 }
 
 impl Recording {
@@ -64,6 +69,7 @@ impl Recording {
     pub fn new(options: &Options) -> Result<Recording, String> {
         let ReportOptions {
             pcap,
+            decisions,
             json,
             metrics,
             force,
@@ -81,12 +87,16 @@ impl Recording {
             None => 0,
         };
         let needed = options.needs_packets();
+        let pcap = pcap.as_ref().map(growing).transpose()?;
+        let decisions = decisions.as_ref().map(growing).transpose()?;
         Ok(Recording {
             recording: needed.then(|| recording::Recording::with_capacity(events)),
             flows: needed.then(Flows::default),
             counters: None,
+            decisions: decisions.as_ref().map(Decisions::new).transpose()?,
             outputs: Outputs {
-                pcap: pcap.as_ref().map(growing).transpose()?,
+                pcap,
+                decisions,
                 json: json.as_ref().map(whole).transpose()?,
                 metrics: metrics.map(whole).transpose()?,
             },
@@ -111,7 +121,11 @@ impl Recording {
     /// Takes what the stack tells.
     pub fn sink(&self) -> impl FnMut(TraceEvent) + Send + use<> {
         let mut sink = self.recording.as_ref().map(recording::Recording::sink);
+        let decisions = self.decisions.clone();
         move |event| {
+            if let Some(decisions) = &decisions {
+                decisions.on_event(&event);
+            }
             if let Some(sink) = &mut sink {
                 sink(event);
             }
@@ -123,6 +137,9 @@ impl Recording {
     /// # Errors
     /// In one line, with a fix.
     pub fn start(&self, now: Instant) -> Result<(), String> {
+        if let Some(decisions) = &self.decisions {
+            decisions.start(now);
+        }
         let (Some(recording), Some(pcap)) = (&self.recording, &self.outputs.pcap) else {
             return Ok(());
         };
@@ -201,8 +218,28 @@ impl Recording {
                 file.path().display()
             )
         })?;
-        let packets = self.flows.as_ref().map(Flows::packets);
+        let packets = self.flows.as_ref().map(|flows| (flows.packets(), "packet"));
         Ok(WrittenFile::new(file.path().to_owned(), "capture", packets))
+    }
+
+    /// Completes the file of decisions.
+    ///
+    /// # Errors
+    /// In one line, with a fix; what could be written stays.
+    pub fn finish_decisions(&self, file: OutputFile) -> Result<WrittenFile, String> {
+        let written = self.decisions.as_ref().map(Decisions::finish).transpose();
+        let written = written.map_err(|e| {
+            format!(
+                "{} lacks decisions: {e}; fix: make room there, or name another file",
+                file.path().display()
+            )
+        })?;
+        let counted = written.map(|n| (n, "decision"));
+        Ok(WrittenFile::new(
+            file.path().to_owned(),
+            "decisions",
+            counted,
+        ))
     }
 
     fn observer(&self) -> Option<Box<dyn Observer>> {
@@ -225,13 +262,13 @@ impl WrittenFile {
         Ok(WrittenFile::new(path, what, None))
     }
 
-    fn new(path: PathBuf, what: &'static str, packets: Option<u64>) -> WrittenFile {
+    fn new(path: PathBuf, what: &'static str, counted: Option<(u64, &'static str)>) -> WrittenFile {
         let found = fs::metadata(&path).ok().filter(fs::Metadata::is_file);
         WrittenFile {
             octets: found.map(|found| found.len()),
             path,
             what,
-            packets,
+            counted,
         }
     }
 }

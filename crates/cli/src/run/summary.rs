@@ -76,6 +76,9 @@ pub fn conclude(
     let metrics = |file| WrittenFile::write(file, "metrics", &summary.metrics());
     let finished = [
         outputs.pcap.map(|file| recording.finish_capture(file)),
+        outputs
+            .decisions
+            .map(|file| recording.finish_decisions(file)),
         outputs.json.map(json),
         outputs.metrics.map(metrics),
     ];
@@ -112,6 +115,7 @@ impl Summary<'_> {
         let report = &self.options.report;
         self.options.is_impaired()
             || self.options.needs_packets()
+            || report.decisions.is_some()
             || report.detail == Detail::Verbose
     }
 
@@ -241,9 +245,9 @@ impl Summary<'_> {
 
 /// `out.pcapng: 157 packets, 64 KiB`.
 fn described(file: &WrittenFile) -> String {
-    let packets = file.packets.map(|n| words::count(n, "packet"));
+    let counted = file.counted.map(|(n, one)| words::count(n, one));
     let octets = file.octets.map(size::format);
-    let facts: Vec<String> = [packets, octets].into_iter().flatten().collect();
+    let facts: Vec<String> = [counted, octets].into_iter().flatten().collect();
     let path = words::printable(&file.path.display().to_string());
     match facts.is_empty() {
         true => path,

@@ -7,6 +7,7 @@
 mod tests;
 
 use handfast_base::Duration;
+use handfast_link::impaired::Hop;
 
 /// Names of a unit, and what one of it is in the smallest one.
 type Unit = (&'static str, u128);
@@ -46,6 +47,10 @@ const FASTEST: u128 = 1_000_000_000_000;
 const MOST: u128 = 1 << 30;
 /// The most packets that are accepted.
 const MOST_PACKETS: u128 = 1_000_000;
+
+/// What every hop carries (RFC 791, section 3.2), and the most that there can be, in octets.
+const LEAST_HOP: u128 = 68;
+const LARGEST_HOP: u128 = 65_535;
 
 /// Percentages are read in units of 10^-10, which an `f64` holds exactly up to the whole.
 const PARTS: u128 = 10_000_000_000;
@@ -193,6 +198,29 @@ pub fn burst(text: &str) -> Result<f64, String> {
     match thousandths {
         1_000..=10_000_000 => Ok(thousandths as f64 / 1e3),
         _ => Err("it must lie between 1 and 10000 packets".to_owned()),
+    }
+}
+
+/// A hop from the octets of the largest IP packet that it carries, `1280`, and whether it is silent
+/// about larger ones: `1280,silent`.
+///
+/// # Errors
+/// In words: what is wrong, and how to write it.
+pub fn hop(text: &str) -> Result<Hop, String> {
+    const EXAMPLE: &str = "write it like 1280 or 1280,silent";
+    let (number, tells) = match text.split_once(',') {
+        None => (text, true),
+        Some((number, "silent")) => (number, false),
+        Some(_) => return Err(EXAMPLE.to_owned()),
+    };
+    match decimal(number, 1, EXAMPLE)? {
+        mtu @ LEAST_HOP..=LARGEST_HOP => Ok(Hop {
+            mtu: mtu as u32,
+            tells,
+        }),
+        _ => Err(format!(
+            "it must lie between {LEAST_HOP} and {LARGEST_HOP} octets"
+        )),
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use handfast::stack::StackConfig;
 use handfast::{Host, Net};
 use handfast_link::observed::Observed;
 use handfast_relay::dns::{self, Dns, DnsConfig, Names, ResolvConf, Upstream};
@@ -96,7 +97,12 @@ impl World {
         let mut recorded = recording.sink();
         let prefixes = options.families.iter().map(|f| addresses::of_stack(*f));
         // In the reactor of the relay: what arrives runs next where it is waited for.
+        let stack = StackConfig {
+            decisions: options.report.decisions.is_some(),
+            ..StackConfig::default()
+        };
         let (net, driver) = Host::builder()
+            .stack(stack)
             .tcp(Arc::clone(&options.tcp))
             .link(link, prefixes.collect::<Result<Vec<_>, _>>()?)
             .trace({
@@ -181,11 +187,14 @@ fn open_connections(net: &Net) -> u64 {
     gauge.map_or(0, |gauge| gauge.value)
 }
 
-/// A server may listen at port 80, for the ports are the program's alone; then what was asked for.
+/// A server may listen at port 80, for the ports are the program's alone; what is marked is of use to
+/// who asks for marks; then what was asked for.
 fn sysctls(options: &Options) -> Vec<(String, String)> {
     let any_port = ("ipv4/ip_unprivileged_port_start".to_owned(), "0".to_owned());
+    let ecn = ("ipv4/tcp_ecn".to_owned(), "1".to_owned());
     [any_port]
         .into_iter()
+        .chain(options.marks().then_some(ecn))
         .chain(options.sysctls.clone())
         .collect()
 }

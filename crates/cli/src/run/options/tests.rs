@@ -108,6 +108,23 @@ fn what_does_not_fit_together_is_said_in_one_line_with_a_fix() {
             "--mtu 1000",
             "IPv6 needs an MTU of 1280 octets at least; fix: add -4",
         ),
+        (
+            "--ecn-mark 30kB",
+            "--ecn-mark marks what waits for a bottleneck, and there is none; fix: add --rate",
+        ),
+        (
+            "--down-ecn-mark 30kB --up-rate 1mbit",
+            "fix: add --down-rate",
+        ),
+        (
+            "--hop-mtu 1500",
+            "a hop of 1500 octets carries all that the link does, whose MTU is 1500; fix",
+        ),
+        (
+            "--hop-mtu 1000,silent",
+            "IPv6 knows no hop below 1280 octets; fix: add -4",
+        ),
+        ("--decisions -", "standard output is the program's; fix"),
         ("--pcap -", "standard output is the program's; fix"),
         ("--json -", "standard output is the program's; fix"),
         ("--metrics -", "standard output is the program's; fix"),
@@ -117,6 +134,8 @@ fn what_does_not_fit_together_is_said_in_one_line_with_a_fix() {
         assert_eq!(said.lines().count(), 1, "{said}");
     }
     assert!(options("--mtu 1000 -4").is_ok());
+    assert!(options("--hop-mtu 1000 -4").is_ok());
+    assert!(options("--hop-mtu 1500 --mtu 9000").is_ok());
     assert!(options("--up-burst 3 --loss 1%").is_ok());
 }
 
@@ -168,7 +187,7 @@ fn every_preset_is_active_both_ways_and_is_what_its_help_says() {
 fn our_side_has_the_options_that_are_asked_for() {
     let line = "--nagle --no-timestamps --no-window-scaling --delayed-ack 0 --send-buffer 64kB \
                 --receive-buffer 1MiB --initial-window 4 --mss 1200 --keep-alive 30s \
-                --user-timeout 10s --rto-min 50ms --congestion reno";
+                --user-timeout 10s --rto-min 50ms --congestion reno --ecn accurate --mtu-probing always";
     let tcp = options(line).unwrap().tcp;
     assert!(!tcp.nodelay && !tcp.timestamps && !tcp.window_scaling);
     assert_eq!(tcp.delayed_ack, Duration::ZERO);
@@ -179,7 +198,22 @@ fn our_side_has_the_options_that_are_asked_for() {
     assert_eq!(tcp.user_timeout, Some(Duration::from_secs(10)));
     assert_eq!(tcp.rto_min, 50 * MILLI);
     assert_eq!(tcp.congestion.name(), "reno");
-    assert_eq!(options("").unwrap().tcp.congestion.name(), "cubic");
+    assert_eq!(tcp.ecn, handfast::Ecn::Accurate);
+    assert_eq!(tcp.mtu_probing, handfast::MtuProbing::Always);
+    let default = Config {
+        nodelay: true,
+        ..Config::default()
+    };
+    let tcp = options("").unwrap().tcp;
+    assert_eq!(tcp.congestion.name(), "cubic");
+    assert_eq!(
+        (tcp.ecn, tcp.mtu_probing),
+        (default.ecn, default.mtu_probing)
+    );
+    for known in ["cubic", "reno", "cubic-paced", "bbr", "dctcp"] {
+        let tcp = options(&format!("--congestion {known}")).unwrap().tcp;
+        assert_eq!(tcp.congestion.name(), known);
+    }
 }
 
 #[test]
@@ -252,4 +286,20 @@ fn names_of_ladders_and_places_of_metrics_are_told_apart() {
         options("--sysctl net.ipv4.tcp_sack=0").unwrap().sysctls,
         [("ipv4/tcp_sack".to_owned(), "0".to_owned())]
     );
+}
+
+#[test]
+fn a_hop_and_marks_are_of_both_ways_or_of_one() {
+    use handfast_link::impaired::Hop;
+    let hop = |mtu, tells| Some(Hop { mtu, tells });
+    let both = options("--hop-mtu 1280 --down-hop-mtu 1400,silent").unwrap();
+    assert_eq!(
+        (both.up.hop, both.down.hop),
+        (hop(1280, true), hop(1400, false))
+    );
+    assert!(both.is_impaired() && !both.marks());
+    assert_eq!(both.mtu, 1_500);
+    let one = options("--rate 10mbit --up-ecn-mark 30kB").unwrap();
+    assert_eq!((one.up.ecn_mark, one.down.ecn_mark), (Some(30_000), None));
+    assert!(one.marks());
 }

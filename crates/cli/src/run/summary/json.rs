@@ -110,6 +110,8 @@ fn asked(of: &Impairment) -> Value {
         "reorder": of.reorder,
         "duplicate": of.duplicate,
         "corrupt": of.corrupt,
+        "ecn_mark_octets": of.ecn_mark,
+        "hop": of.hop.map(|hop| json!({"mtu": hop.mtu, "tells": hop.tells})),
     })
 }
 
@@ -120,7 +122,9 @@ fn measured(c: &Counters) -> Value {
         "delivered": c.delivered,
         "delivered_octets": c.delivered_octets,
         "lost": c.lost,
+        "too_big": c.too_big,
         "queue_full": c.queue_full,
+        "marked": c.marked,
         "duplicated": c.duplicated,
         "reordered": c.reordered,
         "corrupted": c.corrupted,

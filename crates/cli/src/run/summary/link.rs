@@ -59,6 +59,13 @@ fn in_words(asked: &Impairment) -> String {
             words::rate(rate.bits_per_second)
         ));
     }
+    if let Some(octets) = asked.ecn_mark {
+        parts.push(format!("marks beyond {}", size::format(octets)));
+    }
+    if let Some(hop) = asked.hop {
+        let how = if hop.tells { "" } else { " that is silent" };
+        parts.push(format!("a hop of {} octets{how}", hop.mtu));
+    }
     let shares = [
         ("reorder", asked.reorder),
         ("duplicate", asked.duplicate),
@@ -88,8 +95,10 @@ fn measured_words(asked: &Impairment, c: &Counters) -> String {
             parts.push(format!("{} {what} ({})", words::grouped(n), share(n)));
         }
     };
-    add(c.lost, "lost", asked.loss > 0.0);
+    add(c.lost - c.too_big, "lost", asked.loss > 0.0);
+    add(c.too_big, "too big for the hop", asked.hop.is_some());
     add(c.queue_full, "lost for a full queue", false);
+    add(c.marked, "marked", asked.ecn_mark.is_some());
     add(c.reordered, "out of order", asked.reorder > 0.0);
     add(c.duplicated, "doubled", asked.duplicate > 0.0);
     add(c.corrupted, "corrupted", asked.corrupt > 0.0);

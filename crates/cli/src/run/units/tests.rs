@@ -36,7 +36,7 @@ fn what_people_write_is_understood() {
 
 #[test]
 fn what_could_mean_two_things_is_refused_with_an_example() {
-    let refused: [(&str, Result<String, String>, &str); 12] = [
+    let refused: [(&str, Result<String, String>, &str); 16] = [
         ("2", shown(probability("2")), "no unit"),
         ("0.02", shown(probability("0.02")), "no unit"),
         ("101%", shown(probability("101%")), "between 0% and 100%"),
@@ -49,6 +49,10 @@ fn what_could_mean_two_things_is_refused_with_an_example() {
         ("100", shown(queue("100")), "100p"),
         ("0bdp", shown(queue("0bdp")), "0.001bdp"),
         ("0.5", shown(burst("0.5")), "between 1 and"),
+        ("67", shown(hop("67")), "between 68 and 65535"),
+        ("70000", shown(hop("70000")), "between 68 and 65535"),
+        ("1280,loud", shown(hop("1280,loud")), "1280,silent"),
+        ("1.5", shown(hop("1.5")), "more digits"),
     ];
     for (text, outcome, words) in refused {
         let said = outcome.expect_err(text);
