@@ -53,6 +53,18 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         over_a_bad_link,
     )
     .ours(),
+    Scenario::new(
+        "web_down_and_up_past_a_silent_router",
+        &[NGINX, CURL],
+        past_a_silent_router,
+    )
+    .ours(),
+    Scenario::new(
+        "web_down_with_marks_and_why_each_segment_was_sent",
+        &[NGINX, CURL],
+        with_marks,
+    )
+    .ours(),
 ];
 
 /// nginx at port 80, and with a certificate at 443; takes files by PUT below `/put/`.
@@ -269,6 +281,58 @@ fn down_and_up(world: &World) {
 
 fn over_a_bad_link(world: &World) {
     transfer(world, 1 << 20, &["--loss", "2%", "--delay", "20ms"]);
+}
+
+/// Both ends have to find out by themselves that what is larger vanishes.
+fn past_a_silent_router(world: &World) {
+    let probing = "net.ipv4.tcp_mtu_probing=1";
+    transfer(
+        world,
+        1 << 20,
+        &["--hop-mtu", "1280,silent", "--sysctl", probing],
+    );
+}
+
+fn with_marks(world: &World) {
+    let _site = Site::start(world);
+    put_seeded(world, "www/seeded", 1 << 20);
+    let why = world.path("why.txt");
+    let run = world.run(&[
+        "curl",
+        "-sSfo",
+        "/dev/null",
+        &format!("http://web.{ZONE}/seeded"),
+    ]);
+    let link = ["--rate", "10mbit", "--delay", "10ms", "--ecn-mark", "15kB"];
+    let run = run
+        .flags(&link)
+        .flags(&["--decisions", why.to_str().unwrap()]);
+    let run = run.finish(Duration::from_secs(120)).ended(0);
+    let told = fs::read_to_string(&why).unwrap();
+    let said: Vec<&str> = told
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.rsplit("  ").next().unwrap())
+        .collect();
+    for beginning in [
+        "sends 1..",
+        "holds back ",
+        "measures a round trip of ",
+        "window ",
+    ] {
+        assert!(
+            said.iter().any(|s| s.starts_with(beginning)),
+            "{beginning}\n{told}"
+        );
+    }
+    let mut windows = said.iter().filter(|s| s.starts_with("window "));
+    assert!(windows.any(|s| s.ends_with("a mark")), "{told}");
+    let counted = format!("{} decisions", said.len());
+    assert!(
+        run.errors.replace(',', "").contains(&counted),
+        "{counted}: {}",
+        run.errors
+    );
 }
 
 /// Down and up again by the same octets, hashed by the program and by the server.
