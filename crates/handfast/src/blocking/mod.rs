@@ -32,6 +32,8 @@
 //! block: a trace, an observer, a waker. A simulated host has no time while a thread waits: use
 //! the sockets for tasks there.
 
+mod authentication;
+mod beyond_std;
 mod tcp_listener;
 mod tcp_options;
 mod tcp_stream;

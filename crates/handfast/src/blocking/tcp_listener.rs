@@ -1,5 +1,5 @@
+use super::TcpStream;
 use super::wait::Patience;
-use super::{TcpStream, first_of};
 use crate::{Interest, Net};
 use std::fmt;
 use std::io;
@@ -20,15 +20,13 @@ struct Shared {
 impl TcpListener {
     /// Listens on the first of these addresses that will do; port 0 is chosen. Connections of an
     /// earlier listener in TIME-WAIT are no hindrance, as with `std`. For other settings there is
-    /// [`crate::TcpListener::builder`].
+    /// [`bind_with`](TcpListener::bind_with).
     ///
     /// # Errors
     /// Why the last of them will not do: `AddrInUse`, or `AddrNotAvailable` when it is not ours.
     pub fn bind(net: &Net, addr: impl ToSocketAddrs) -> io::Result<TcpListener> {
-        first_of(addr, |addr| {
-            let builder = crate::TcpListener::builder().reuse_address(true);
-            builder.bind(net, addr).map(TcpListener::from)
-        })
+        let settings = crate::TcpListener::builder().reuse_address(true);
+        TcpListener::bind_with(net, addr, settings)
     }
 
     /// Where it listens.
@@ -52,11 +50,7 @@ impl TcpListener {
     /// # Errors
     /// `NotConnected` when the listener is gone.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let listener = self.get_ref();
-        let accepted = self
-            .0
-            .patience
-            .wait(&listener.net, Interest::Read, listener.accept());
+        let accepted = self.wait(self.get_ref().accept());
         accepted.map(|(stream, peer)| (stream.into(), peer))
     }
 
@@ -80,6 +74,12 @@ impl TcpListener {
     /// `NotConnected` when the listener is gone.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.local_addr().map(|_| None)
+    }
+
+    /// Waits as long as accepting may.
+    pub(super) fn wait<T>(&self, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        let net = &self.get_ref().net;
+        self.0.patience.wait(net, Interest::Read, future)
     }
 
     /// The same listener for tasks, with all that `std` has no name for.

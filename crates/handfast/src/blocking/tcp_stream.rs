@@ -1,7 +1,6 @@
-use super::first_of;
 use super::wait::{Patience, nonzero, wait, would_block};
 use crate::socket::{WRITE_LIMIT, copy_out};
-use crate::{ConnectionError, Interest, Net, Readiness, TcpSnapshot};
+use crate::{ConnectionError, Interest, Net, Readiness, TcpConnector, TcpSnapshot};
 use bytes::Bytes;
 use std::fmt;
 use std::future::poll_fn;
@@ -30,7 +29,7 @@ impl TcpStream {
     /// # Errors
     /// Why the last of them did not; `InvalidInput` when there are none.
     pub fn connect(net: &Net, addr: impl ToSocketAddrs) -> io::Result<TcpStream> {
-        first_of(addr, |addr| TcpStream::connect_until(net, addr, None))
+        TcpStream::connect_with(net, addr, TcpConnector::new())
     }
 
     /// Connects to an address within a time.
@@ -43,17 +42,19 @@ impl TcpStream {
         addr: &SocketAddr,
         timeout: Duration,
     ) -> io::Result<TcpStream> {
-        nonzero(timeout)?;
-        TcpStream::connect_until(net, *addr, Some(timeout))
+        TcpStream::connect_timeout_with(net, addr, timeout, TcpConnector::new())
     }
 
-    fn connect_until(
+    /// Connects within a time, if there is one.
+    pub(super) fn within(
         net: &Net,
         addr: SocketAddr,
         timeout: Option<Duration>,
+        settings: TcpConnector,
     ) -> io::Result<TcpStream> {
+        timeout.map_or(Ok(()), nonzero)?;
         let deadline = timeout.map(|time| net.now() + time);
-        match wait(net, deadline, crate::TcpStream::connect(net, addr)) {
+        match wait(net, deadline, settings.connect(net, addr)) {
             Some(connected) => connected.map(TcpStream::from),
             None => Err(io::Error::new(
                 ErrorKind::TimedOut,
@@ -237,13 +238,18 @@ impl TcpStream {
         &self.0.stream
     }
 
-    fn wait<T>(&self, of: Interest, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    /// Waits as long as calls of this kind may.
+    pub(super) fn wait<T>(
+        &self,
+        of: Interest,
+        future: impl Future<Output = io::Result<T>>,
+    ) -> io::Result<T> {
         self.0.patience.wait(&self.get_ref().0.net, of, future)
     }
 
     /// Why the connection is dead is told once, by whatever call comes first; those after it find
     /// the end of the stream, as with the system's.
-    fn tell_once<T>(
+    pub(super) fn tell_once<T>(
         &self,
         result: io::Result<T>,
         after: impl FnOnce() -> io::Result<T>,

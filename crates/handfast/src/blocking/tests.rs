@@ -243,3 +243,87 @@ fn a_connection_that_left_is_closed_to_all_and_goes_on_where_it_comes_back() {
     server.read_to_string(&mut all).unwrap();
     assert_eq!(all, "before, after");
 }
+
+#[test]
+fn keys_are_those_of_both_ends_and_can_be_changed() {
+    use super::{TcpListener, TcpStream};
+    use crate::TcpConnector;
+    use crate::keys::{Algorithm, KeyRing, MasterKey};
+    use std::io::{ErrorKind, Write};
+    let host = Host::builder().start().unwrap();
+    let net = host.net();
+    let loopback: std::net::IpAddr = [127, 0, 0, 1].into();
+    let key = |send, receive, secret: &[u8]| {
+        MasterKey::new(loopback, send, receive, Algorithm::HmacSha1, secret).unwrap()
+    };
+    let listener = TcpListener::bind(&net, "127.0.0.1:179").unwrap();
+    listener.add_tcp_ao(key(1, 2, b"secret")).unwrap();
+    listener
+        .add_tcp_ao(key(1, 2, b"the IDs are taken"))
+        .unwrap_err();
+    let at = listener.local_addr().unwrap();
+    let with = |key| TcpConnector::new().tcp_ao(key).unwrap();
+    let second = Duration::from_secs(1);
+    let wrong = TcpStream::connect_timeout_with(&net, &at, second, with(key(2, 1, b"guessed")));
+    assert_eq!(wrong.unwrap_err().kind(), ErrorKind::TimedOut);
+    let client = TcpStream::connect_with(&net, at, with(key(2, 1, b"secret"))).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    (&client).write_all(b"signed").unwrap();
+    assert_eq!(server.read_bytes(100).unwrap(), "signed");
+    assert_eq!(server.tcp_ao_key_ids().unwrap().unwrap().send, 1);
+    server.add_tcp_ao(key(3, 4, b"next")).unwrap();
+    client.add_tcp_ao(key(4, 3, b"next")).unwrap();
+    // Asked by what it hears, the client changes its key.
+    server.ask_for_tcp_ao(4).unwrap();
+    (&server).write_all(b"change").unwrap();
+    assert_eq!(client.read_bytes(100).unwrap(), "change");
+    assert_eq!(client.tcp_ao_key_ids().unwrap().unwrap().send, 4);
+    server.sign_with_tcp_ao(3).unwrap();
+    (&client).write_all(b"changed").unwrap();
+    assert_eq!(server.read_bytes(100).unwrap(), "changed");
+    client.remove_tcp_ao(4, 3).unwrap_err();
+    let plain = listener.change_keys(|keys| *keys = KeyRing::new());
+    plain.unwrap();
+    listener.set_md5sig(loopback, Some(b"other")).unwrap();
+    let md5 = TcpConnector::new().md5sig(loopback, b"other").unwrap();
+    let client = TcpStream::connect_with(&net, at, md5).unwrap();
+    assert_eq!(client.tcp_ao_key_ids().unwrap(), None);
+}
+
+#[test]
+fn a_request_is_decided_about_before_it_is_answered() {
+    use super::{TcpListener, TcpStream};
+    use std::io::ErrorKind;
+    let host = Host::builder().start().unwrap();
+    let net = host.net();
+    let settings = crate::TcpListener::builder().pending();
+    let listener = TcpListener::bind_with(&net, "127.0.0.1:0", settings).unwrap();
+    let at = listener.local_addr().unwrap();
+    let client = thread::spawn({
+        let net = net.clone();
+        move || [0, 1].map(|_| TcpStream::connect(&net, at))
+    });
+    listener
+        .pending()
+        .unwrap()
+        .reject(crate::stack::Reject::Reset);
+    let server = listener
+        .accept_pending(listener.pending().unwrap())
+        .unwrap();
+    let [refused, client] = client.join().unwrap();
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    let client = client.unwrap();
+    client.write_bytes(&mut "there".into()).unwrap();
+    client.acknowledged().unwrap();
+    assert_eq!(client.info().unwrap().octets_sent, 5);
+    assert_eq!(server.read_bytes(100).unwrap(), "there");
+    client.abort().unwrap();
+    let reset = server.read_bytes(100).unwrap_err();
+    assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
+    assert!(server.read_bytes(100).unwrap().is_empty(), "told once");
+    listener.set_nonblocking(true).unwrap();
+    assert_eq!(
+        listener.pending().unwrap_err().kind(),
+        ErrorKind::WouldBlock
+    );
+}
