@@ -28,7 +28,9 @@ impl TcpStream {
     }
 
     /// Puts a connection in that was [exported](TcpStream::export) elsewhere, with the options of
-    /// the stack. Its address must be one of ours by now.
+    /// the stack. Its address must be one of ours by now. What comes for it before is answered with a
+    /// reset, so where that could be, import it before its link is driven: before the future of
+    /// [`HostBuilder::drive`](crate::host::HostBuilder::drive) is polled.
     ///
     /// # Errors
     /// `InvalidInput` when the value is no connection; `AddrNotAvailable`, `AddrInUse`,

@@ -19,7 +19,7 @@
 //! | - | `cork` |
 //! | 3.8.6 managing the window | `window`, `ack`, [`Buffer`] |
 //! | 3.10.1-6 user calls | `user_calls` |
-//! | - | `snapshot`, `decisions` |
+//! | - | `snapshot`, `snapshot::octets`, `decisions` |
 //! | 3.10.7 SEGMENT ARRIVES | `segment_arrives` |
 //! | 3.10.8 timeouts | `timeouts` |
 //! | RFC 7323 | `timestamps`, `paws`, `window/scale` |
