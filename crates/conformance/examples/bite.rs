@@ -170,6 +170,10 @@ impl Bench {
             .args(what)
             .current_dir(&self.tree)
             .env("CARGO_TARGET_DIR", &self.target)
+            // One test of a small part runs: it is the build that takes the time.
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "0")
+            .env("CARGO_INCREMENTAL", "1")
             .output()
             .ok()?;
         // "  Executable unittests src/lib.rs (/path/to/handfast_tcp-0123)"

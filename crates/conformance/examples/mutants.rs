@@ -1,14 +1,24 @@
 //! How many small faults in the heart of TCP its tests notice: a random sample of the mutants that
-//! `cargo mutants` makes of the code, each built and tested in a copy of the tree.
+//! `cargo mutants` lists, each judged by the tests of `handfast-tcp` and, where those notice
+//! nothing, by those of `handfast-stack`.
 //!
 //! `cargo run -p handfast-conformance --example mutants -- --seed 1 --count 300` writes
-//! `docs/mutants.md`; with `--minutes 60` as much of it as the time allows. It needs `cargo install cargo-mutants --locked`. What the tests of
-//! `handfast-tcp` miss is tried again with those of `handfast-stack`.
+//! `docs/mutants.md`; with `--minutes 60` as much of it as the time allows. What has been judged is
+//! kept beside the target directory, and a later run with the same seed goes on from there;
+//! `--again 1` asks today's tests about those that were missed, and the page tells of both. It
+//! needs `cargo install cargo-mutants --locked`.
+//!
+//! All faults of a sample are built at once, each behind a switch
+//! ([`handfast_conformance::switch`]): a build for each took ten times as long as its tests.
 
+use handfast_conformance::switch::{self, Fault, Kind};
 use handfast_conformance::{root, tree};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 /// Where the mutants are made.
@@ -19,18 +29,22 @@ const PLACES: [&str; 5] = [
     "crates/tcp/src/ack/**",
     "crates/tcp/src/congestion/**",
 ];
+/// The crate that is broken, and where its root is.
+const BROKEN: (&str, &str) = ("handfast-tcp", "crates/tcp/src/lib.rs");
 /// The crates whose tests are asked, one after the other.
 const JUDGES: [&str; 2] = ["handfast-tcp", "handfast-stack"];
 /// Files of tests hold no code to break.
 const NOT: &str = "**/tests.rs";
-/// So many between two looks at the clock.
-const CHUNK: usize = 10;
+/// Processor time, in seconds, and memory, in KiB, after which tests have noticed: they never end.
+const LIMITS: &str = "ulimit -t 90; ulimit -v 4000000; exec \"$0\" \"$@\"";
+/// Time on the clock after which they wait for something that never comes.
+const PATIENCE: Duration = Duration::from_secs(1200);
 const PAGE: &str = "docs/mutants.md";
 /// From here on the page is written by hand.
 const BY_HAND: &str = "## What the survivors are";
 
 fn main() -> ExitCode {
-    let (mut seed, mut count, mut minutes) = (1u64, 300usize, u64::MAX / 60);
+    let (mut seed, mut count, mut minutes, mut again) = (1u64, 300usize, u64::MAX / 60, 0u64);
     let mut arguments = std::env::args().skip(1);
     while let (Some(name), Some(value)) = (arguments.next(), arguments.next()) {
         let value: u64 = value.parse().unwrap_or(0);
@@ -38,10 +52,11 @@ fn main() -> ExitCode {
             "--seed" => seed = value,
             "--count" => count = value as usize,
             "--minutes" => minutes = value,
+            "--again" => again = value,
             _ => {}
         }
     }
-    match run(seed, count, Duration::from_secs(60 * minutes)) {
+    match run(seed, count, Duration::from_secs(60 * minutes), again > 0) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("{why}");
@@ -50,53 +65,127 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(seed: u64, count: usize, limit: Duration) -> Result<(), String> {
-    let root = root();
+fn run(seed: u64, count: usize, limit: Duration, again: bool) -> Result<(), String> {
+    let (root, start) = (root(), Instant::now());
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
     let bench = Bench {
         tree: target.join("mutants/tree"),
         target: target.join("mutants/target"),
     };
     tree::copy(&root, &bench.tree)?;
-    let mut names = bench.list()?;
-    let all = names.len();
-    tree::shuffle(&mut names, seed);
-    names.truncate(count);
-    println!("seed {seed}: {} of {all} mutants", names.len());
-    let (start, mut tally) = (Instant::now(), Tally::default());
-    for some in names.chunks(CHUNK) {
-        if start.elapsed() > limit {
-            break;
-        }
-        let mut left = some.to_vec();
-        for judge in JUDGES {
-            if !left.is_empty() {
-                let part = bench.test(judge, &left)?;
-                tally.caught += part.caught;
-                tally.unviable += part.unviable;
-                left = part.missed;
-            }
-        }
-        tally.missed.append(&mut left);
-        let tried = tally.caught + tally.unviable + tally.missed.len();
-        let (caught, missed) = (tally.caught, tally.missed.len());
-        println!("{tried} tried: {caught} caught, {missed} missed");
+    let mut mutants = bench.list(seed)?;
+    let all = mutants.len();
+    mutants.truncate(count);
+    println!("seed {seed}: {} of {all} mutants", mutants.len());
+    let mut journal = Journal::open(&target.join(format!("mutants/seed-{seed}.txt")))?;
+    let pending: Vec<&Mutant> = mutants
+        .iter()
+        .filter(|m| match journal.judged.get(&m.key) {
+            None => true,
+            Some(rounds) => again && rounds.last() == Some(&Outcome::Missed),
+        })
+        .collect();
+    let tell = |journal: &Journal| {
         let path = root.join(PAGE);
         let old = std::fs::read_to_string(&path).unwrap_or_default();
         let by_hand = old.find(BY_HAND).map_or("", |at| &old[at..]);
-        tree::write(&path, &page(seed, tried, all, &tally, by_hand))?;
+        tree::write(&path, &page(seed, count, all, &mutants, journal, by_hand))
+    };
+    let alone = bench.switch(&pending)?;
+    let judges = bench.build()?;
+    // Without a fault all tests pass, or nothing would be said by one that fails.
+    if bench.judge(&judges, 0)? != Outcome::Missed {
+        return Err("the tests fail without any fault".to_string());
     }
-    Ok(())
+    println!(
+        "{} are built after {:?}",
+        pending.len() - alone.len(),
+        start.elapsed()
+    );
+    let switched = pending.iter().filter(|m| !alone.contains(&m.fault.id));
+    for (n, mutant) in switched.enumerate() {
+        if start.elapsed() > limit {
+            return tell(&journal);
+        }
+        journal.add(&mutant.key, bench.judge(&judges, mutant.fault.id)?)?;
+        if n % 10 == 9 {
+            tell(&journal)?;
+        }
+    }
+    // What could not stand beside the others: much of it builds in no company.
+    for mutant in pending.iter().filter(|m| alone.contains(&m.fault.id)) {
+        if start.elapsed() > limit {
+            break;
+        }
+        bench.restore(&pending)?;
+        let (_, source) = &bench.sources(&[mutant])?[0];
+        tree::write(&bench.tree.join(&mutant.file), &mutant.fault.apply(source))?;
+        let outcome = match bench.complaints()? {
+            Some(_) => Outcome::Unviable,
+            None => bench.judge(&bench.build()?, 0)?,
+        };
+        journal.add(&mutant.key, outcome)?;
+    }
+    bench.restore(&pending)?;
+    tell(&journal)
 }
 
-/// What became of the mutants.
-#[derive(Default)]
-struct Tally {
+/// One that `cargo mutants` lists.
+struct Mutant {
+    /// Its name without its place, and which it is of those with the same name: lines may move.
+    key: String,
+    /// What `cargo mutants` calls it.
+    name: String,
+    file: String,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
     /// A test failed, or never ended.
-    caught: usize,
-    /// They do not build.
-    unviable: usize,
-    missed: Vec<String>,
+    Caught,
+    /// It does not build.
+    Unviable,
+    Missed,
+}
+
+/// What has become of the mutants, round for round, on the disk.
+struct Journal {
+    judged: BTreeMap<String, Vec<Outcome>>,
+    file: std::fs::File,
+    start: Instant,
+}
+
+impl Journal {
+    fn open(path: &Path) -> Result<Journal, String> {
+        let told = |e: std::io::Error| format!("{}: {e}", path.display());
+        let mut judged: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
+        for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
+            let (word, key) = line.split_once(' ').unwrap_or((line, ""));
+            let outcome = match word {
+                "Caught" => Outcome::Caught,
+                "Unviable" => Outcome::Unviable,
+                _ => Outcome::Missed,
+            };
+            judged.entry(key.to_string()).or_default().push(outcome);
+        }
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(path);
+        Ok(Journal {
+            judged,
+            file: file.map_err(told)?,
+            start: Instant::now(),
+        })
+    }
+
+    fn add(&mut self, key: &str, outcome: Outcome) -> Result<(), String> {
+        println!("{:>5} s {outcome:?} {key}", self.start.elapsed().as_secs());
+        let rounds = self.judged.entry(key.to_string()).or_default();
+        rounds.push(outcome);
+        writeln!(self.file, "{outcome:?} {key}").map_err(|e| format!("the journal: {e}"))
+    }
 }
 
 struct Bench {
@@ -105,106 +194,298 @@ struct Bench {
 }
 
 impl Bench {
-    fn cargo_mutants(&self) -> Command {
-        let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-        let mut command = Command::new(cargo);
-        command
-            .args(["mutants", "--in-place", "--exclude", NOT])
+    /// All mutants there are, in the order in which this seed takes them: by a hash of each, so
+    /// that a change of the code moves none but its own.
+    fn list(&self, seed: u64) -> Result<Vec<Mutant>, String> {
+        let out = Command::new(cargo())
+            .args(["mutants", "--list", "--json", "--exclude", NOT])
             .args(PLACES.iter().flat_map(|place| ["--file", place]))
             .current_dir(&self.tree)
-            .env("CARGO_TARGET_DIR", &self.target);
-        command
-    }
-
-    /// The names of all mutants there are.
-    fn list(&self) -> Result<Vec<String>, String> {
-        let out = self.cargo_mutants().args(["--list", "--json"]).output();
+            .output();
         let out = out.map_err(|e| format!("cargo mutants: {e}"))?;
-        let list: Vec<serde_json::Value> = serde_json::from_slice(&out.stdout).map_err(|e| {
+        let list: Vec<Value> = serde_json::from_slice(&out.stdout).map_err(|e| {
             let said = String::from_utf8_lossy(&out.stderr);
             format!("cargo mutants --list: {e}: {said} (cargo install cargo-mutants --locked)")
         })?;
-        let name = |m: &serde_json::Value| m["name"].as_str().map(str::to_string);
-        Ok(list.iter().filter_map(name).collect())
+        let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+        let mut mutants: Vec<Mutant> = list
+            .iter()
+            .zip(1..)
+            .filter_map(|(listed, id)| mutant(listed, id, &mut seen))
+            .collect();
+        mutants.sort_by_key(|m| hash(seed, &m.key));
+        Ok(mutants)
     }
 
-    /// Lets one crate's tests judge these mutants.
-    fn test(&self, judge: &str, names: &[String]) -> Result<Tally, String> {
-        let out = self.tree.join("mutants.out");
-        let _ = std::fs::remove_dir_all(&out);
-        let mut command = self.cargo_mutants();
-        // The tree as it is passes: that is for others to see to.
-        command.args([
-            "--test-package",
-            judge,
-            "--baseline",
-            "skip",
-            "--timeout",
-            "90",
-        ]);
-        command.stdout(std::process::Stdio::null());
-        for name in names {
-            command.arg("--re").arg(format!("^{}$", escaped(name)));
-        }
-        // Its exit code says whether any was missed, which is no failure here.
-        let ended = command
-            .status()
-            .map_err(|e| format!("cargo mutants: {e}"))?;
-        let lines = |file: &str| -> Vec<String> {
-            let text = std::fs::read_to_string(out.join(file)).unwrap_or_default();
-            text.lines().map(str::to_string).collect()
+    /// The files that these are in, as they are.
+    fn sources(&self, mutants: &[&Mutant]) -> Result<Vec<(String, String)>, String> {
+        let files: BTreeSet<&str> = mutants.iter().map(|m| m.file.as_str()).collect();
+        let read = |file: &str| {
+            let text = std::fs::read_to_string(root().join(file));
+            let text = text.map_err(|e| format!("{file}: {e}"))?;
+            Ok((file.to_string(), text))
         };
-        let tally = Tally {
-            caught: lines("caught.txt").len() + lines("timeout.txt").len(),
-            unviable: lines("unviable.txt").len(),
-            missed: lines("missed.txt"),
-        };
-        if tally.caught + tally.unviable + tally.missed.len() == 0 {
-            return Err(format!("cargo mutants tested nothing: {ended}"));
+        files.into_iter().map(read).collect()
+    }
+
+    /// The tree as it was.
+    fn restore(&self, mutants: &[&Mutant]) -> Result<(), String> {
+        for (file, text) in self.sources(mutants)? {
+            tree::write(&self.tree.join(file), &text)?;
         }
-        Ok(tally)
+        Ok(())
+    }
+
+    /// Puts these behind their switches, all that build; says which must stand alone.
+    fn switch(&self, mutants: &[&Mutant]) -> Result<BTreeSet<u32>, String> {
+        let lib = self.tree.join(BROKEN.1);
+        let text = std::fs::read_to_string(&lib).map_err(|e| format!("{}: {e}", lib.display()))?;
+        tree::write(&lib, &format!("{text}{}", switch::ROOT))?;
+        let (sources, mut alone) = (self.sources(mutants)?, BTreeSet::new());
+        loop {
+            for (file, source) in &sources {
+                let here = mutants.iter().filter(|m| m.file == *file);
+                let here: Vec<Fault> = here
+                    .filter(|m| !alone.contains(&m.fault.id))
+                    .map(|m| m.fault.clone())
+                    .collect();
+                let (text, lost) = switch::switched(source, &here);
+                alone.extend(lost);
+                tree::write(&self.tree.join(file), &text)?;
+            }
+            let Some(complaints) = self.complaints()? else {
+                return Ok(alone);
+            };
+            let before = alone.len();
+            for (file, at) in &complaints {
+                let path = self.tree.join(file);
+                let text = std::fs::read_to_string(&path).map_err(|e| format!("{file}: {e}"))?;
+                alone.extend(switch::whose(&text, *at));
+            }
+            println!("{} do not build beside the others", alone.len());
+            if alone.len() == before {
+                return Err(format!("what is switched does not build: {complaints:?}"));
+            }
+        }
+    }
+
+    fn cargo(&self, what: &[&str]) -> Result<std::process::Output, String> {
+        let out = Command::new(cargo())
+            .args(what)
+            .current_dir(&self.tree)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "2")
+            .env("CARGO_INCREMENTAL", "0")
+            .output();
+        out.map_err(|e| format!("cargo: {e}"))
+    }
+
+    /// Files and octets in them that the compiler complains of; `None`: it builds.
+    fn complaints(&self) -> Result<Option<Vec<(String, usize)>>, String> {
+        let out = self.cargo(&["check", "-p", BROKEN.0, "--message-format", "json"])?;
+        if out.status.success() {
+            return Ok(None);
+        }
+        let mut found = Vec::new();
+        for line in String::from_utf8_lossy(&out.stdout).lines() {
+            let told: Value = serde_json::from_str(line).unwrap_or_default();
+            let message = &told["message"];
+            let spans = message["spans"].as_array().into_iter().flatten();
+            for span in spans.filter(|_| message["level"] == "error") {
+                if let (Some(file), Some(at)) =
+                    (span["file_name"].as_str(), span["byte_start"].as_u64())
+                {
+                    found.push((file.to_string(), at as usize));
+                }
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// The programs that judge, in their order.
+    fn build(&self) -> Result<Vec<(PathBuf, PathBuf)>, String> {
+        let mut what = vec![
+            "test",
+            "--no-run",
+            "--lib",
+            "--tests",
+            "--message-format",
+            "json",
+        ];
+        what.extend(JUDGES.iter().flat_map(|judge| ["-p", judge]));
+        let out = self.cargo(&what)?;
+        let mut judges = Vec::new();
+        for line in String::from_utf8_lossy(&out.stdout).lines() {
+            let told: Value = serde_json::from_str(line).unwrap_or_default();
+            let manifest = told["manifest_path"].as_str().map(Path::new);
+            if let (Some(program), Some(home)) =
+                (told["executable"].as_str(), manifest.and_then(Path::parent))
+            {
+                judges.push((PathBuf::from(program), home.to_path_buf()));
+            }
+        }
+        // The broken crate's own tests come first.
+        let own = |home: &Path| !home.ends_with("crates/tcp");
+        judges.sort_by_key(|(_, home)| own(home));
+        match out.status.success() && judges.len() >= JUDGES.len() {
+            true => Ok(judges),
+            false => Err(format!(
+                "no tests: {}",
+                String::from_utf8_lossy(&out.stderr)
+            )),
+        }
+    }
+
+    /// What the tests say with this switch on.
+    fn judge(&self, judges: &[(PathBuf, PathBuf)], id: u32) -> Result<Outcome, String> {
+        for (program, home) in judges {
+            if !passes(program, home, id).map_err(|e| format!("{}: {e}", program.display()))? {
+                return Ok(Outcome::Caught);
+            }
+        }
+        Ok(Outcome::Missed)
     }
 }
 
-/// The name as a regular expression that matches nothing else.
-fn escaped(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars() {
-        // Not `<` and `>`: escaped they are the ends of words.
-        if r"\.+*?()|[]{}^$#&-~".contains(c) {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
-fn page(seed: u64, tried: usize, all: usize, tally: &Tally, by_hand: &str) -> String {
-    let viable = tally.caught + tally.missed.len();
-    let rate = 100.0 * tally.caught as f64 / viable.max(1) as f64;
-    let places = PLACES.map(|p| {
-        format!(
-            "`{}`",
-            Path::new(p).parent().unwrap_or(Path::new(p)).display()
-        )
+/// Whether all tests of this program pass; the first that does not ends it.
+fn passes(program: &Path, home: &Path, id: u32) -> std::io::Result<bool> {
+    let mut child = Command::new("sh")
+        .args(["-c", LIMITS])
+        .arg(program)
+        .current_dir(home)
+        .env("SWITCH", id.to_string())
+        .env("PROPTEST_FAILURE_PERSISTENCE", "off")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let out = child.stdout.take();
+    let failed = std::thread::spawn(move || {
+        let lines = BufReader::new(out?).lines().map_while(Result::ok);
+        lines.into_iter().find(|line| line.ends_with("FAILED"))
     });
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status.success());
+        }
+        if failed.is_finished() || start.elapsed() > PATIENCE {
+            // It failed, or it has said its last word and is about to end.
+            if start.elapsed() <= PATIENCE && !matches!(failed.join(), Ok(Some(_))) {
+                return Ok(child.wait()?.success());
+            }
+            child.kill()?;
+            child.wait()?;
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn cargo() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or("cargo".into())
+}
+
+fn mutant(listed: &Value, id: u32, seen: &mut BTreeMap<String, u32>) -> Option<Mutant> {
+    let kind = match listed["genre"].as_str()? {
+        "FnValue" => Kind::Body,
+        "BinaryOperator" => Kind::Binary,
+        "UnaryOperator" => Kind::Unary,
+        "MatchArm" => Kind::Arm,
+        "MatchArmGuard" => Kind::Guard,
+        "StructField" => Kind::Field,
+        _ => return None,
+    };
+    let place = |at: &Value| {
+        let number = |name: &str| at[name].as_u64().map(|n| n as usize);
+        Some((number("line")?, number("column")? - 1))
+    };
+    let (name, file) = (listed["name"].as_str()?, listed["file"].as_str()?);
+    // "file:line:column: what is done"
+    let what = name.splitn(4, ':').nth(3)?.trim();
+    let same = seen.entry(format!("{file}: {what}")).or_default();
+    *same += 1;
+    Some(Mutant {
+        key: format!("{file}: {what} ({same})"),
+        name: name.to_string(),
+        file: file.to_string(),
+        fault: Fault {
+            id,
+            kind,
+            start: place(&listed["span"]["start"])?,
+            end: place(&listed["span"]["end"])?,
+            with: listed["replacement"].as_str()?.to_string(),
+        },
+    })
+}
+
+/// FNV-1a of the seed and the text, stirred once more.
+fn hash(seed: u64, text: &str) -> u64 {
+    let start = 0xcbf2_9ce4_8422_2325 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let z = text.bytes().fold(start, |h, octet| {
+        (h ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
+fn page(
+    seed: u64,
+    count: usize,
+    all: usize,
+    mutants: &[Mutant],
+    journal: &Journal,
+    by_hand: &str,
+) -> String {
+    let judged = |m: &Mutant| {
+        journal
+            .judged
+            .get(&m.key)
+            .filter(|rounds| !rounds.is_empty())
+    };
+    let tried: Vec<(&Mutant, Outcome, Outcome)> = mutants
+        .iter()
+        .filter_map(|m| judged(m).map(|r| (m, r[0], r[r.len() - 1])))
+        .collect();
+    let unviable = tried.iter().filter(|t| t.1 == Outcome::Unviable).count();
+    let viable = tried.len() - unviable;
+    let first = tried.iter().filter(|t| t.1 == Outcome::Caught).count();
+    let last = tried.iter().filter(|t| t.2 == Outcome::Caught).count();
+    let rate = |n: usize| 100.0 * n as f64 / viable.max(1) as f64;
+    let places = PLACES.map(|p| format!("`{}`", p.trim_end_matches("/**")));
     let mut out = format!(
-        "# What breaks and is noticed\n\nSmall faults made by `cargo mutants` in {}: {tried} of \
+        "# What breaks and is noticed\n\nSmall faults that `cargo mutants` lists for {}: {} of \
          {all}, taken at random with seed {seed}, each judged by the tests of `handfast-tcp` and, \
          where those noticed nothing, of `handfast-stack`. Made by `cargo run -p \
-         handfast-conformance --example mutants -- --seed {seed} --count {tried}`.\n\n\
-         **{rate:.1} % were noticed**: {} of the {viable} that build ({} do not).\n\n",
+         handfast-conformance --example mutants -- --seed {seed} --count {count}`.\n\n\
+         **{:.1} % were noticed**: {first} of the {viable} that build ({unviable} do not).\n\n",
         places.join(", "),
-        tally.caught,
-        tally.unviable,
+        tried.len(),
+        rate(first),
     );
-    if !tally.missed.is_empty() {
-        out.push_str("## Not noticed\n\n");
-        for name in &tally.missed {
-            let _ = writeln!(out, "* `{name}`");
-        }
-        out.push('\n');
+    if last > first {
+        let _ = writeln!(
+            out,
+            "With the tests that were written for survivors, of the same sample: {:.1} %, {last} of \
+             {viable}.\n",
+            rate(last)
+        );
     }
+    let mut list = |title: &str, wanted: fn(&(&Mutant, Outcome, Outcome)) -> bool| {
+        let mut some = tried.iter().filter(|t| wanted(t)).peekable();
+        if some.peek().is_some() {
+            let _ = write!(out, "## {title}\n\n");
+            for (m, ..) in some {
+                let _ = writeln!(out, "* `{}`", m.name);
+            }
+            out.push('\n');
+        }
+    };
+    list("Not noticed", |t| t.2 == Outcome::Missed);
+    list("Noticed by tests written since", |t| {
+        t.1 == Outcome::Missed && t.2 == Outcome::Caught
+    });
     out.push_str(by_hand);
     out
 }

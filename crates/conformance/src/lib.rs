@@ -11,6 +11,7 @@ pub mod check;
 pub mod citation;
 pub mod mutate;
 pub mod page;
+pub mod switch;
 pub mod table;
 pub mod tests;
 pub mod tree;

@@ -100,21 +100,23 @@ struct Changer<'s> {
     out: Vec<Mutant>,
 }
 
-fn line_starts(source: &str) -> Vec<usize> {
+pub(crate) fn line_starts(source: &str) -> Vec<usize> {
     let breaks = source.match_indices('\n').map(|(at, _)| at + 1);
     std::iter::once(0).chain(breaks).collect()
 }
 
-impl Changer<'_> {
-    fn offset(&self, at: LineColumn) -> usize {
-        let start = self.starts[at.line - 1];
-        let line = &self.source[start..];
-        let column = line.char_indices().nth(at.column);
-        start + column.map_or(line.len(), |(n, _)| n)
-    }
+/// Where in `source`, whose lines start at `starts`, this is.
+pub(crate) fn offset(source: &str, starts: &[usize], at: LineColumn) -> usize {
+    let start = starts[at.line - 1];
+    let line = &source[start..];
+    let column = line.char_indices().nth(at.column);
+    start + column.map_or(line.len(), |(n, _)| n)
+}
 
+impl Changer<'_> {
     fn push(&mut self, span: Span, with: impl FnOnce(&str) -> String) {
-        let at = self.offset(span.start())..self.offset(span.end());
+        let place = |at| offset(self.source, &self.starts, at);
+        let at = place(span.start())..place(span.end());
         let old = &self.source[at.clone()];
         let with = with(old);
         let short = |s: &str| s.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -233,7 +235,7 @@ impl<'a> Visit<'a> for Changer<'_> {
     }
 }
 
-fn has_let(e: &syn::Expr) -> bool {
+pub(crate) fn has_let(e: &syn::Expr) -> bool {
     struct Found(bool);
     impl<'a> Visit<'a> for Found {
         fn visit_expr_let(&mut self, _: &'a syn::ExprLet) {
