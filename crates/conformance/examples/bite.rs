@@ -100,11 +100,13 @@ impl Bench {
             let path = self.tree.join(file);
             let read = std::fs::read_to_string(&path);
             let source = read.map_err(|e| format!("{}: {e}", path.display()))?;
-            let mut candidates = Vec::new();
-            for line in citation::lines(&source, &row.citation(t.rfc)) {
-                candidates.extend(mutants(&source, line).into_iter().take(TRIES));
-            }
-            for mutant in candidates {
+            // The nearest to each citation first, and then the next nearest to each.
+            let cited = citation::lines(&source, &row.citation(t.rfc));
+            let places = cited.into_iter().map(|line| mutants(&source, line));
+            let nearest = places.flat_map(|all| all.into_iter().enumerate());
+            let mut candidates: Vec<(usize, Mutant)> = nearest.collect();
+            candidates.sort_by_key(|c| c.0);
+            for (_, mutant) in candidates {
                 if survived.len() >= TRIES {
                     break;
                 }

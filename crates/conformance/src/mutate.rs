@@ -166,6 +166,19 @@ impl<'a> Visit<'a> for Changer<'_> {
         visit::visit_arm(self, arm);
     }
 
+    fn visit_expr_match(&mut self, e: &'a syn::ExprMatch) {
+        // Where the last arm takes everything the others can go.
+        if let Some((last, others)) = e.arms.split_last()
+            && last.guard.is_none()
+            && matches!(last.pat, syn::Pat::Wild(_) | syn::Pat::Ident(_))
+        {
+            for arm in others {
+                self.push(arm.span(), |_| String::new());
+            }
+        }
+        visit::visit_expr_match(self, e);
+    }
+
     fn visit_expr_binary(&mut self, e: &'a syn::ExprBinary) {
         use syn::BinOp;
         let with = match e.op {
@@ -258,6 +271,16 @@ mod tests {
         let all = mutants(SOURCE, 1);
         assert_eq!(all.len(), 1);
         assert!(all[0].apply(SOURCE).contains("u32 = 15;"));
+    }
+
+    #[test]
+    fn an_arm_goes_where_the_last_takes_its_place() {
+        let source = "fn f() {\n    match a {\n        1 => b,\n        2 if c => d,\n        _ => e,\n    }\n    match a {\n        1 => b,\n        2 => c,\n    }\n}\n";
+        let all = mutants(source, 1);
+        let all: Vec<&str> = all.iter().map(|m| m.what.as_str()).collect();
+        assert!(all.contains(&"without `1 => b,`"), "{all:?}");
+        assert!(all.contains(&"without `2 if c => d,`"), "{all:?}");
+        assert_eq!(all.iter().filter(|w| w.starts_with("without")).count(), 2);
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub fn write(root: &Path, tables: &[Rfc], tests: &BTreeMap<String, Test>) -> Str
         if let Some(why) = &t.not_there_yet {
             let _ = write!(out, " Not there yet: {why}.");
         }
+        if let Some(note) = &t.note {
+            let _ = write!(out, " {note}.");
+        }
         out += "\n\n| | requirement | section | where | tests |\n|---|---|---|---|---|\n";
         for row in &t.requirements {
             line(&mut out, root, t.rfc, row, tests);

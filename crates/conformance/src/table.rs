@@ -13,6 +13,8 @@ pub struct Rfc {
     pub title: String,
     /// Why nothing of it is there yet: then even a MUST may be open.
     pub not_there_yet: Option<String>,
+    /// What a reader must know of how the rows came about.
+    pub note: Option<String>,
     /// The labels of all its requirements, where the RFC itself lists them.
     #[serde(default)]
     pub labels: Vec<String>,

@@ -177,6 +177,7 @@ fn retransmission(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bo
         return held(c, Hold::Pacing, now);
     }
     active.board.retransmitted(now);
+    // RFC 9937, 6.3.
     active.recovery.prr.sent(end.offset_from(start));
     if let Some(undo) = &mut active.recovery.undo {
         undo.retransmitted();
@@ -344,6 +345,7 @@ fn send_new(
     let end = end + u32::from(fin);
     let (tcb, active) = c.parts();
     active.board.sent(start, end, now);
+    // RFC 9937, 6.3.
     active.recovery.prr.sent(end.offset_from(start));
     if tcb.snd_una == start && reason != SendReason::WindowProbe {
         c.stuck_since = now;

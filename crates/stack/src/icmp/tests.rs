@@ -404,6 +404,9 @@ fn quench_and_redirect_do_nothing() {
     let sent = udp(US[0], PEER[0], 10).0.to_bytes();
     let quench = raw_error(0, US[0], [4, 0, 0, 0, 0, 0, 0, 0], &sent);
     assert_eq!(input(&quench), Err(Discard::IcmpSourceQuench));
+    // It is the quench that is refused, and nothing else about the message.
+    let unreachable = raw_error(0, US[0], [3, 1, 0, 0, 0, 0, 0, 0], &sent);
+    assert!(matches!(input(&unreachable), Ok(IcmpInput::Error(_))));
     let redirect = raw_error(0, US[0], [5, 1, 0, 0, 10, 0, 0, 1], &sent);
     assert_eq!(input(&redirect), Err(Discard::IcmpRedirect));
 }

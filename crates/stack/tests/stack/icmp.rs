@@ -153,3 +153,55 @@ fn too_big_shrinks_the_very_next_segments_and_those_of_new_connections() {
         assert!(most > 1400, "and forgotten: {most}");
     }
 }
+
+/// MUST-55: the very message that ends a handshake, and shrinks a connection's segments, does
+/// nothing as a source quench.
+#[test]
+fn a_source_quench_ends_nothing_and_shrinks_nothing() {
+    let mut net = Pair::new(Family::V4);
+    net.keep = Box::new(|_| false);
+    let remote = net.b.at(80);
+    let options = ConnectOptions::default();
+    let client = net.a.stack.tcp_connect(remote, options, net.now).unwrap();
+    net.settle();
+    let error = error_about(&net, 0, Problem::Port);
+    net.a
+        .stack
+        .receive(net.a.iface, &mut quench(&error), net.now);
+    assert_eq!(net.a.state(client), State::SynSent);
+    let mut error = error;
+    net.a.stack.receive(net.a.iface, &mut error, net.now);
+    assert_eq!(net.a.state(client), State::Closed);
+
+    let mut net = Pair::new(Family::V4);
+    let (client, _) = net.connected(80);
+    net.keep = Box::new(|_| false);
+    net.seen.clear();
+    crate::harness::write(&mut net.a, client, &[0; 5_000], net.now);
+    net.settle();
+    let before = net.a.stack.tcp(client).unwrap().info(net.now);
+    assert!(before.in_flight > 0);
+    let first = net.seen.iter().position(|s| s.text > 0).unwrap();
+    let error = error_about(&net, first, Problem::Port);
+    net.a
+        .stack
+        .receive(net.a.iface, &mut quench(&error), net.now);
+    assert_eq!(net.a.stack.metrics().discards(Discard::IcmpSourceQuench), 1);
+    let after = net.a.stack.tcp(client).unwrap().info(net.now);
+    assert_eq!((after.cwnd, after.ssthresh), (before.cwnd, before.ssthresh));
+    assert_eq!(net.a.state(client), State::Established);
+}
+
+/// The same ICMP message, of type 4 and code 0 (RFC 792).
+fn quench(error: &Packet) -> Packet {
+    let mut octets = error.to_bytes().to_vec();
+    let icmp = &mut octets[20..];
+    icmp[..4].copy_from_slice(&[4, 0, 0, 0]);
+    let words = icmp.chunks(2);
+    let words = words.map(|w| u32::from(w[0]) << 8 | u32::from(*w.get(1).unwrap_or(&0)));
+    let sum: u32 = words.sum();
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = !((sum & 0xffff) + (sum >> 16)) as u16;
+    icmp[2..4].copy_from_slice(&sum.to_be_bytes());
+    Packet::from_bytes(Bytes::from(octets))
+}

@@ -14,8 +14,10 @@ pub(super) const ACE: TcpFlags = TcpFlags::AE.union(TcpFlags::CWR).union(TcpFlag
 /// r.cep and s.cep when a connection begins: not zero, so that a middlebox that clears the field
 /// is seen (RFC 9768, 3.2.1).
 const CEP: u32 = 5;
-/// Marks after which an acknowledgment leaves at once (3.2.2.5.1).
+/// Marks after which an acknowledgment leaves at once (3.2.2.5.1): where one is owed, and where
+/// none is.
 const MARKS: u8 = 2;
+const MARKS_ALONE: u8 = 3;
 /// The byte counters of the option have 24 bits.
 const COUNTER: u32 = 0xff_ffff;
 
@@ -33,7 +35,7 @@ pub(crate) struct Counters {
     ceb_out: u32,
     /// Marks that arrived since the last acknowledgment.
     unreported: u8,
-    /// The ECN field of the last text that arrived.
+    /// The ECN field of the last packet that arrived.
     last: Ecn,
     /// The ECN field on the peer's SYN, or SYN,ACK.
     pub(super) of_syn: Ecn,
@@ -137,11 +139,11 @@ pub(super) fn begin(c: &mut Connection, of_syn: Ecn, header: &TcpHeader) {
         // CE on a SYN,ACK counts, on a SYN it does not (3.2.2.2).
         n.cep_in += u32::from(of_syn == Ecn::Ce);
         // Our SYN was not ECT, whatever the peer has seen: something on the path writes the
-        // field, and nothing it writes is to be believed (RFC 9768, 3.2.2.3).
-        n.bad_ace = !matches!(ace(header.flags), 0b010 | 0b101);
-    }
-    if n.bad_ace {
-        c.tcb.ecn -= Bits::SENDS;
+        // field. Nothing is sent as ECT over it, but marks are reported, and answered, as ever
+        // (RFC 9768, 3.2.2.3).
+        if !matches!(ace(header.flags), 0b010 | 0b101) {
+            c.tcb.ecn -= Bits::SENDS;
+        }
     }
     note_option(&mut n, header);
     record(c).accurate = Some(n);
@@ -172,22 +174,21 @@ pub(super) fn arrived(c: &mut Connection, seg: &Segment, now: Instant) {
     };
     note_option(n, &seg.header);
     let value = ace(seg.header.flags);
+    let mut is_mangled = false;
     if !n.seen_ace {
         n.seen_ace = true;
         // Zero is what none of the counters begins with (3.2.2.1, 3.2.2.4).
         n.bad_ace |= value == 0;
-        if completes && seg.is_empty() {
-            // What the peer has seen on our SYN,ACK, which was not ECT (3.2.2.1, table 4).
-            n.bad_ace |= matches!(value, 0b011 | 0b100 | 0b110);
-        }
-        if n.bad_ace {
-            c.tcb.ecn -= Bits::SENDS;
-            return;
-        }
+        // What the peer has seen on our SYN,ACK, which was not ECT (3.2.2.1, table 4).
+        is_mangled = completes && seg.is_empty() && matches!(value, 0b011 | 0b100 | 0b110);
+    }
+    let is_bad = n.bad_ace;
+    if is_bad || is_mangled {
+        c.tcb.ecn -= Bits::SENDS;
     }
     // What does not advance may be older than what we have heard.
     let acked = ack.distance(una);
-    if n.bad_ace || acked <= 0 || una == c.tcb.iss {
+    if is_bad || acked <= 0 || una == c.tcb.iss {
         return;
     }
     let acked = acked as u32;
@@ -208,6 +209,7 @@ fn count(c: &mut Connection, seg: &Segment) {
         _ => octets.div_ceil(seg.wire_size().max(1)),
     };
     let field = seg.ecn;
+    let owes = octets > 0 || c.tcb.rcv_nxt != c.tcb.last_ack_sent;
     let r = record(c);
     let Some(n) = r.accurate.as_mut() else {
         return;
@@ -226,14 +228,14 @@ fn count(c: &mut Connection, seg: &Segment) {
         n.unreported = n.unreported.saturating_add(packets.min(0xff) as u8);
         r.ce_in = r.ce_in.wrapping_add(packets);
     }
-    // RFC 9768, 3.2.2.5.1: the first of a run of marks, and every second mark, is told at once; alone, so
-    // that two ends do not answer each other's acknowledgments, only when text came.
+    // RFC 9768, 3.2.2.5.1: text that begins a run of marks, and every second mark, is told at
+    // once. Where nothing is owed it is every third, so that two ends whose acknowledgments are
+    // marked do not answer each other for ever.
     let changed = (field == Ecn::Ce) != (n.last == Ecn::Ce);
-    if octets > 0 {
-        n.last = field;
-        if changed || field == Ecn::Ce && n.unreported >= MARKS {
-            c.tcb.flags |= Flags::ACK_NOW;
-        }
+    n.last = field;
+    let enough = if owes { MARKS } else { MARKS_ALONE };
+    if octets > 0 && changed || field == Ecn::Ce && n.unreported >= enough {
+        c.tcb.flags |= Flags::ACK_NOW;
     }
 }
 

@@ -110,7 +110,7 @@ pub(crate) fn has_answered(c: &Connection, loss: &LossEvent) -> bool {
 /// The window was reduced, for whatever reason: the peer is told so, and what is in flight now
 /// reduces it no more (6.1.2).
 pub(crate) fn reduced(c: &mut Connection) {
-    if c.tcb.ecn.contains(Bits::SENDS) {
+    if c.tcb.ecn.intersects(Bits::SENDS | Bits::IS_ACCURATE) {
         // With accurate feedback CWR is a bit of a counter (RFC 9768, 3.1.5).
         let tells = !c.tcb.ecn.contains(Bits::IS_ACCURATE);
         c.tcb.ecn.set(Bits::REDUCED, tells);

@@ -9,11 +9,11 @@ pub(crate) struct Prr {
     /// prr_out: sent since it began, new and again.
     out: u32,
     /// RecoverFS: in flight when it began.
-    recover_fs: u32,
+    pub(crate) recover_fs: u32,
 }
 
 impl Prr {
-    /// Fast recovery begins with `recover_fs` octets in flight.
+    /// RFC 9937, 6.1: fast recovery begins with `recover_fs` octets in flight.
     pub(crate) fn new(recover_fs: u32) -> Prr {
         Prr {
             recover_fs: recover_fs.max(1),
@@ -21,14 +21,14 @@ impl Prr {
         }
     }
 
-    /// Octets have left.
+    /// Octets have left (RFC 9937, 6.3).
     #[inline]
     pub(crate) fn sent(&mut self, octets: u32) {
         self.out = self.out.saturating_add(octets);
     }
 
     /// An acknowledgment delivered `delivered` octets, and `pipe` are in flight: how many may
-    /// leave now. `safe`: it advanced SND.UNA and told of no further loss.
+    /// leave now (RFC 9937, 6.2). `safe`: it advanced SND.UNA and told of no further loss.
     pub(crate) fn acknowledged(
         &mut self,
         delivered: u32,
@@ -60,3 +60,6 @@ impl Prr {
         if pipe == 0 { room.max(mss) } else { room }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,6 +90,7 @@ pub(crate) fn arrived(
         leave(c);
     }
     let found = detect(c, now);
+    // SafeACK (RFC 9937, 6.2).
     let (delivered, safe) = (acked.delivered.octets, advances && found.octets == 0);
     proceed(c, delivered, safe, &found, now);
     if !advances {
@@ -156,6 +157,7 @@ fn proceed(c: &mut Connection, delivered: u32, safe: bool, found: &Found, now: I
     let is_probe = lost > 0 && path_mtu::probe::was_lost(c, now);
     if c.parts().1.recovery.phase == Phase::Open && lost > 0 && !is_probe {
         let (_, active) = c.parts();
+        // RFC 9937, 6.1: without what had arrived before this acknowledgment.
         let before = in_flight - active.board.sacked() + delivered;
         reduce(c, now);
         let (tcb, active) = c.parts();
@@ -163,7 +165,7 @@ fn proceed(c: &mut Connection, delivered: u32, safe: bool, found: &Found, now: I
         r.phase = Phase::Fast;
         r.recover = tcb.snd_nxt;
         r.prr = Prr::new(before);
-        // The first retransmission leaves whatever the window says.
+        // The first retransmission leaves whatever the window says (RFC 9937, 6.2).
         tcb.flags |= Flags::FORCE_RETRANSMIT;
         // And has a whole timeout for itself.
         let timeout_at = now + c.rto();
@@ -230,7 +232,7 @@ fn leave(c: &mut Connection) {
     active.recovery.frto = Frto::Off;
     active.recovery.rack.recovered();
     if was != Phase::Loss {
-        // RFC 9937: the window is ssthresh then.
+        // RFC 9937, 6.4: the window is ssthresh then.
         let in_flight = tcb.ssthresh;
         c.with_congestion(|algorithm, w| algorithm.on_recovery_exit(w, in_flight));
     }

@@ -216,6 +216,31 @@ fn a_change_and_every_second_mark_are_told_at_once() {
         answers.push(b.sent().len());
     }
     assert_eq!(answers, [0, 1, 0, 1, 0, 1, 0]);
+    // Marks on what carries no text are compared with, too, and every third of them is told where
+    // nothing is owed, every second where something is.
+    b.advance(SECOND);
+    b.sent();
+    let bare = |b: &mut Bench, n: usize| -> [usize; 2] {
+        let first = (1..n).map(|_| {
+            b.arrive(&format!("ACK AE ECE seq={seq} ce"));
+            b.sent().len()
+        });
+        let first = first.sum();
+        b.arrive(&format!("ACK AE ECE seq={seq} ce"));
+        [first, b.sent().len()]
+    };
+    assert_eq!(bare(&mut b, 3), [0, 1]);
+    assert_eq!(bare(&mut b, 3), [0, 1]);
+    assert_eq!(ace(&b.log[b.log.len() - 1].header), (5 + 4 + 6) & 7);
+    assert!(b.log[b.log.len() - 1].header.options.sack.is_empty());
+    b.arrive(&format!("ACK AE ECE seq={seq} len=100 ce"));
+    assert_eq!(b.sent().len(), 0, "no change, one mark");
+    b.arrive(&format!("ACK AE ECE seq={} ce", seq + 100));
+    assert_eq!(
+        b.sent().len(),
+        1,
+        "the second mark, and text unacknowledged"
+    );
 }
 
 /// 3.2.2.2: without options a mark is a packet of full size.
@@ -279,7 +304,8 @@ fn spy() -> Congestion {
 }
 
 /// 3.2.2.3, 3.2.2.4: nothing is sent as ECT over a path that writes or clears the fields; marks on
-/// what arrives are reported all the same.
+/// what arrives are reported all the same. What is reported over one that clears them is not
+/// believed.
 #[test]
 fn a_path_that_mangles_or_clears_is_not_trusted() {
     let mut ends = Vec::new();
@@ -292,22 +318,26 @@ fn a_path_that_mangles_or_clears_is_not_trusted() {
         let mut b = Bench::new(config());
         b.drain();
         b.arrive(&format!("SYN ACK {} seq=-1 mss=1000", said(value)));
-        ends.push((format!("SYN,ACK {value:03b}"), b, trusted));
+        ends.push((format!("SYN,ACK {value:03b}"), b, trusted, true));
         let (_, b) = passive("SYN AE CWR ECE seq=-1", &format!("ACK {}", said(value)));
-        ends.push((format!("ACK {value:03b}"), b, trusted));
+        ends.push((format!("ACK {value:03b}"), b, trusted, true));
     }
     let (_, b) = passive("SYN AE CWR ECE seq=-1", "ACK");
-    ends.push(("zero".into(), b, false));
+    ends.push(("zero".into(), b, false, false));
     let mut b = accurate();
     b.arrive("ACK len=1");
     b.theirs += 1;
-    ends.push(("zero after the handshake".into(), b, false));
-    for (name, mut b, trusted) in ends {
+    ends.push(("zero after the handshake".into(), b, false, false));
+    for (name, mut b, trusted, believed) in ends {
         assert_eq!(b.c.state(), State::Established);
         b.send(10);
         assert_eq!(b.last().ecn == Field::Ect0, trusted, "{name}");
         b.arrive("ACK AE CWR ECE ack=10 len=10 ce");
-        assert_eq!(b.c.info(b.now).ecn_reductions, u32::from(trusted), "{name}");
+        assert_eq!(
+            b.c.info(b.now).ecn_reductions,
+            u32::from(believed),
+            "{name}"
+        );
         assert_eq!(ace(&b.last().header), 6, "{name}");
     }
 }

@@ -342,6 +342,45 @@ fn a_lone_segment_allows_for_the_peers_delayed_acknowledgment() {
     b.expect("PSH,ACK seq=0 ack=0 len=1000");
 }
 
+/// RFC 9937, 6.1 and 6.4.
+#[test]
+fn a_recovery_counts_from_what_was_in_flight_and_ends_with_ssthresh() {
+    let mut b = in_flight(20);
+    b.arrive("ACK sack=1000..2000");
+    b.arrive("ACK sack=1000..3000");
+    b.sent();
+    assert_eq!(info(&b).in_flight, 22_000);
+    b.arrive("ACK sack=1000..4000");
+    // Two segments had arrived before this acknowledgment, the third with it.
+    let prr = |b: &Bench| b.c.active.as_ref().unwrap().recovery.prr;
+    assert_eq!(prr(&b).recover_fs, 20_000);
+    assert_eq!(b.sent()[0], "ACK seq=0 ack=0 len=1000");
+    b.arrive("ACK ack=21000");
+    assert_eq!(phase(&b), Phase::Fast);
+    b.sent();
+    let all = info(&b).in_flight + 21_000;
+    b.arrive(&format!("ACK ack={all}"));
+    assert_eq!(phase(&b), Phase::Open);
+    let i = info(&b);
+    assert_eq!(i.cwnd, i.ssthresh);
+}
+
+/// RFC 9937, 6.2: the share of what the first acknowledgment delivers is less than a segment.
+#[test]
+fn the_first_retransmission_leaves_whatever_the_window_says() {
+    let mut b = in_flight(20);
+    b.arrive("ACK sack=1000..2000");
+    b.arrive("ACK sack=1000..3000");
+    b.sent();
+    b.c.tcb.cwnd = 10_000;
+    b.arrive("ACK sack=1000..4000");
+    assert!(
+        info(&b).cwnd < info(&b).in_flight - info(&b).sacked,
+        "no room"
+    );
+    b.expect("ACK seq=0 ack=0 len=1000");
+}
+
 /// RFC 9937: per acknowledgment in proportion, down to ssthresh, and never a stop.
 #[test]
 fn recovery_sends_one_segment_for_every_two_delivered_until_ssthresh() {
