@@ -1,6 +1,6 @@
 //! The scoreboard against a model that knows every octet by itself.
 
-use super::scoreboard::Scoreboard;
+use super::scoreboard::{Delivered, Scoreboard};
 use alloc::vec::Vec;
 use handfast_base::{Duration, Instant, Rng};
 use handfast_wire::SeqNumber;
@@ -109,6 +109,7 @@ fn it_knows_of_every_octet_what_befell_it() {
             board.check_invariants(una, una + model.len() as u32);
             let lost = model.iter().filter(|o| o.lost).count();
             assert_eq!(board.lost() as usize, lost, "seed {seed}");
+            assert_eq!(board.in_flight() as usize, model.len() - lost);
         }
     }
 }
@@ -159,4 +160,121 @@ fn an_acknowledgment_of_nothing_is_none() {
     board.mark_all_lost();
     assert_eq!(board.next_lost(10), None);
     assert_eq!((board.lost(), board.transmissions()), (0, 0));
+}
+
+/// Ten segments of 1,000 octets from 0, a millisecond apart.
+fn ten(at: impl Fn(u64) -> Instant) -> Scoreboard {
+    let mut board = Scoreboard::default();
+    for i in 0..10 {
+        let start = SeqNumber(i * 1_000);
+        board.sent(start, start + 1_000, at(u64::from(i)));
+    }
+    board
+}
+
+fn sack(board: &mut Scoreboard, left: u32, right: u32, now: Instant) -> Delivered {
+    let mut d = Delivered::default();
+    board.sack(SeqNumber(left), SeqNumber(right), 1_000, now, &mut d);
+    board.check_invariants(SeqNumber(0), board.back().expect("something").end);
+    d
+}
+
+#[test]
+fn what_is_reported_or_lost_is_not_in_flight_and_reports_merge_with_both_neighbours() {
+    let at = |ms| Instant::from_millis(1_000 + ms);
+    let mut board = ten(at);
+    assert_eq!(sack(&mut board, 2_000, 3_000, at(100)).octets, 1_000);
+    assert_eq!((board.in_flight(), board.transmissions()), (9_000, 10));
+    // Behind it, ahead of it, and between two.
+    sack(&mut board, 3_000, 4_000, at(100));
+    assert_eq!(board.transmissions(), 9);
+    sack(&mut board, 1_000, 2_000, at(100));
+    assert_eq!(board.transmissions(), 8);
+    sack(&mut board, 5_000, 6_000, at(100));
+    sack(&mut board, 4_000, 5_000, at(100));
+    assert_eq!((board.in_flight(), board.transmissions()), (5_000, 6));
+    assert_eq!((board.sacked(), board.sacked_segments()), (5_000, 5));
+    // What is said again says nothing, also to the delivery rate.
+    let delivered = board.rate.total();
+    assert_eq!(sack(&mut board, 1_000, 6_000, at(200)).octets, 0);
+    assert_eq!(board.rate.total(), delivered);
+    board.mark_first_lost(1_000);
+    assert_eq!((board.lost(), board.in_flight()), (1_000, 4_000));
+    board.sent(SeqNumber(10_000), SeqNumber(11_000), at(200));
+    let last = board.back().map(|r| r.departure.in_flight);
+    assert_eq!(last, Some(5_000));
+}
+
+#[test]
+fn the_last_segment_is_what_a_probe_repeats() {
+    let at = |ms| Instant::from_millis(1_000 + ms);
+    for (len, last) in [(2_500, 500), (3_000, 1_000), (400, 400)] {
+        let mut board = Scoreboard::default();
+        board.sent(SeqNumber(0), SeqNumber(len), at(0));
+        board.mark_last_lost(1_000);
+        board.check_invariants(SeqNumber(0), SeqNumber(len));
+        let lost = board.next_lost(1_000);
+        assert_eq!(lost, Some((SeqNumber(len - last), SeqNumber(len))));
+    }
+    // What the peer has is not repeated, and stays counted when it is cut.
+    let mut board = ten(at);
+    sack(&mut board, 7_000, 10_000, at(100));
+    board.mark_last_lost(1_000);
+    board.check_invariants(SeqNumber(0), SeqNumber(10_000));
+    assert_eq!((board.lost(), board.sacked_segments()), (0, 3));
+}
+
+#[test]
+fn a_timeout_tells_of_what_the_network_lost_and_nobody_had_told_of() {
+    let at = |ms| Instant::from_millis(1_000 + ms);
+    let mut board = ten(at);
+    sack(&mut board, 2_000, 5_000, at(100));
+    board.mark_first_lost(1_000);
+    let mut told = Vec::new();
+    board.lose_all(|packet| told.push((packet.start.0, packet.lost)));
+    let wanted = [1_000, 5_000, 6_000, 7_000, 8_000, 9_000];
+    let wanted: Vec<_> = wanted.into_iter().zip((2_000..).step_by(1_000)).collect();
+    assert_eq!(told, wanted);
+    assert_eq!((board.lost(), board.in_flight()), (10_000, 0));
+}
+
+#[test]
+fn the_gap_an_application_leaves_lasts_until_what_was_in_flight_is_delivered() {
+    let at = |ms| Instant::from_millis(1_000 + ms);
+    let mut board = ten(at);
+    assert!(!board.rate.is_app_limited());
+    board.rate.mark_app_limited(board.in_flight());
+    assert!(board.rate.is_app_limited());
+    rate(&mut board, SeqNumber(10_000), at(100));
+    assert!(
+        board.rate.is_app_limited(),
+        "no more than that is delivered"
+    );
+    board.sent(SeqNumber(10_000), SeqNumber(11_000), at(200));
+    rate(&mut board, SeqNumber(11_000), at(300));
+    assert!(!board.rate.is_app_limited());
+}
+
+#[test]
+fn a_model_hears_what_was_delivered_and_lost_since_the_newest_left() {
+    let at = |ms| Instant::from_millis(1_000 + ms);
+    let mut board = ten(at);
+    let acked = board.acknowledge(SeqNumber(3_000), at(100));
+    let newest = acked.delivered.newest.expect("one");
+    let d = board.rate.delivery(&newest, at(100));
+    assert_eq!(
+        (d.octets, d.prior_delivered, d.tx_in_flight),
+        (3_000, 0, 3_000)
+    );
+    // From when the first of its flight left, and the acknowledgment before it.
+    assert_eq!(d.interval, Duration::from_millis(100));
+    board.mark_first_lost(1_000);
+    board.sent(SeqNumber(10_000), SeqNumber(11_000), at(110));
+    board.mark_lost_within(SeqNumber(4_000), SeqNumber(5_000));
+    let acked = board.acknowledge(SeqNumber(11_000), at(210));
+    let newest = acked.delivered.newest.expect("one");
+    let d = board.rate.delivery(&newest, at(210));
+    assert_eq!((d.octets, d.prior_delivered), (8_000, 3_000));
+    assert_eq!((d.tx_in_flight, d.lost), (7_000, 0));
+    assert_eq!(d.interval, Duration::from_millis(110));
 }

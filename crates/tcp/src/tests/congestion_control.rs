@@ -222,3 +222,62 @@ fn a_connection_idle_for_25_or_50_days_still_grows_its_window_afterwards() {
         assert_eq!(info.timeouts, 0);
     }
 }
+
+/// Leaves what it hears of the newest acknowledgment in ssthresh: the octets delivered eightfold,
+/// and what held the sender back.
+fn listener() -> crate::congestion::Congestion {
+    use crate::congestion::*;
+    #[derive(Debug)]
+    struct Listener;
+    impl CongestionControl for Listener {
+        fn name(&self) -> &'static str {
+            "listener"
+        }
+        fn models_the_path(&self) -> bool {
+            true
+        }
+        fn on_ack(&mut self, _: &mut CongestionWindow, _: &AckEvent) {}
+        fn on_loss(&mut self, _: &mut CongestionWindow, _: &LossEvent) {}
+        fn on_recovery_exit(&mut self, _: &mut CongestionWindow, _: u32) {}
+        fn on_sample(&mut self, w: &mut CongestionWindow, s: &RateSample) {
+            let held = u32::from(s.cwnd_limited) + 2 * u32::from(s.app_limited);
+            w.ssthresh = 8 * s.newly_acked + held;
+        }
+    }
+    Congestion::custom(|| alloc::boxed::Box::new(Listener))
+}
+
+/// draft-ietf-ccwg-bbr, 4.1.2.4.
+#[test]
+fn an_algorithm_that_models_the_path_hears_what_held_the_sender_back() {
+    let config = Config {
+        congestion: listener(),
+        initial_window: 10,
+        ..prompt()
+    };
+    let mut b = Bench::established(config, "mss=1000");
+    let heard = |b: &Bench| b.c.info(b.now).ssthresh;
+    // Exactly the window: neither was short.
+    b.send(10_000);
+    b.arrive("ACK ack=1000");
+    assert_eq!(heard(&b), 8_000);
+    // Now there is room, and nothing to send.
+    b.arrive("ACK ack=3000");
+    assert_eq!(heard(&b), 16_000 + 2);
+    b.send(20_000);
+    b.arrive("ACK ack=4000");
+    assert_eq!(heard(&b), 8_000 + 2 + 1);
+    b.arrive("ACK ack=11000");
+    assert_eq!(heard(&b), 56_000 + 1, "the gap has gone by");
+    // Room for all that waits is no want of room.
+    let used = |b: &mut Bench, unsent, room| {
+        b.c.active.as_mut().unwrap().window_used = false;
+        crate::recovery::model::ran_dry(&mut b.c, unsent, 10_000, room);
+        b.c.active.as_ref().unwrap().window_used
+    };
+    assert_eq!(
+        (used(&mut b, 500, 500), used(&mut b, 501, 500)),
+        (false, true)
+    );
+    assert!(!used(&mut b, 5_000, 1_000), "a segment's room");
+}

@@ -124,12 +124,18 @@ fn out_of_order_and_gap_filling_segments_and_every_second_full_one_are_acked_at_
     b.expect("ACK seq=0 ack=5000");
     b.arrive("ACK seq=5000 len=1000");
     b.expect("ACK seq=0 ack=7000");
-    // None waits half a second, whatever was configured.
+    // A full one and a little are not two.
     b.arrive("ACK seq=7000 len=1000");
+    b.arrive("ACK seq=8000 len=900");
+    b.expect("");
+    b.arrive("ACK seq=8900 len=100");
+    b.expect("ACK seq=0 ack=9000");
+    // None waits half a second, whatever was configured.
+    b.arrive("ACK seq=9000 len=1000");
     b.advance(400 * MS);
     b.expect("");
     b.advance(99 * MS);
-    b.expect("ACK seq=0 ack=8000");
+    b.expect("ACK seq=0 ack=10000");
 }
 
 /// Segments merged on their way are judged by what crossed the wire.

@@ -209,3 +209,16 @@ fn a_duplicate_that_paws_turns_away_is_reported() {
     b.arrive("ACK seq=0 len=1000 ts=40");
     b.expect("ACK seq=0 ack=1000 sack=0..1000");
 }
+
+#[test]
+fn what_there_is_to_report_leaves_ahead_of_a_stream() {
+    let mut b = receiver();
+    b.send(1_000);
+    b.arrive("ACK seq=4000 len=1000");
+    b.sent();
+    b.arrive_quietly("ACK seq=0 len=1000");
+    b.send(5_000);
+    let sent = b.sent();
+    assert_eq!(sent[0], "ACK seq=1000 ack=1000 sack=4000..5000");
+    assert_eq!(sent[1], "ACK seq=1000 ack=1000 len=1000");
+}

@@ -517,3 +517,32 @@ fn a_timeout_that_was_right_goes_on_with_the_old_data() {
     assert_eq!(phase(&b), Phase::Loss);
     assert!(info(&b).ssthresh <= 6_000);
 }
+
+/// RFC 3708: the reports may come when more than the recovery was about is acknowledged.
+#[test]
+fn duplicates_reported_late_undo_the_reduction_too() {
+    let mut b = in_flight(10);
+    let before = info(&b);
+    b.arrive("ACK sack=1000..9000");
+    assert_eq!(info(&b).retransmissions, 1);
+    let end = info(&b).in_flight;
+    assert!(end > 10_000, "new data left");
+    b.arrive(&format!("ACK ack={end}"));
+    assert_eq!((phase(&b), info(&b).ssthresh), (Phase::Open, 5_000));
+    b.arrive(&format!("ACK ack={end} sack=0..1000"));
+    assert_eq!(info(&b).ssthresh, before.ssthresh);
+}
+
+/// RFC 8985, 6.2, step 4: what was sent again in vain widens the reordering window.
+#[test]
+fn a_duplicate_reported_widens_the_reordering_window() {
+    let mut b = in_flight(10);
+    b.advance(MS);
+    b.arrive("ACK ack=0 sack=-1000..0");
+    b.arrive("ACK sack=1000..2000");
+    b.sent();
+    b.advance(45 * MS);
+    b.expect("");
+    b.advance(10 * MS);
+    assert_eq!(b.sent()[0], "ACK seq=0 ack=0 len=1000");
+}

@@ -431,3 +431,19 @@ fn a_request_read_at_once_draws_no_segment_before_its_answer() {
         .collect();
     assert_eq!(answers, [200], "the ACK and the window ride on the answer");
 }
+
+#[test]
+fn after_the_peers_fin_nobody_is_told_of_room() {
+    let mut b = Bench::established(
+        Config {
+            receive_buffer: 10_000.into(),
+            ..prompt()
+        },
+        "",
+    );
+    b.arrive("ACK len=9000");
+    b.arrive("FIN ACK seq=9000");
+    b.sent();
+    assert_eq!(b.read().len(), 9_000);
+    b.expect("");
+}

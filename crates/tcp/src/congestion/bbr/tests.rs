@@ -604,3 +604,64 @@ fn whatever_it_is_told_it_has_a_window_and_a_rate() {
         }
     }
 }
+
+// ---- What holds everywhere --------------------------------------------------------------------
+
+#[test]
+fn it_asks_for_the_model_s_events_and_without_sack_any_loss_while_probing_is_too_much() {
+    assert!(Bbr::default().models_the_path());
+    let too_high = super::loss::is_inflight_too_high;
+    assert!(too_high(2_001, 100_000, true) && !too_high(2_000, 100_000, true));
+    assert!(too_high(1, 100_000, false) && !too_high(0, 100_000, false));
+}
+
+#[test]
+fn s5_2_3_the_first_pacing_rate_holds_until_the_pipe_is_full_or_more_is_seen() {
+    let mut b = Bench::new();
+    b.round(10_000, |_| {});
+    assert_eq!(b.pacing_rate(), 277_000);
+    b.round(200_000, |_| {});
+    let faster = b.pacing_rate();
+    assert!(faster > 500_000, "{faster}");
+    b.round(20_000, |_| {});
+    assert_eq!(b.pacing_rate(), faster);
+}
+
+#[test]
+fn s5_5_8_while_probing_up_two_segments_more_are_in_flight() {
+    let b = Bench::up();
+    assert_eq!(b.bbr.inflight(&b.w, 100), u64::from(BDP + 2 * MSS));
+    let b = Bench::cruising();
+    assert_eq!(b.bbr.inflight(&b.w, 100), u64::from(BDP));
+}
+
+#[test]
+fn s5_6_4_4_in_recovery_the_largest_window_is_saved_and_else_the_last() {
+    let mut b = Bench::cruising();
+    b.bbr.save_cwnd(200_000);
+    b.bbr.save_cwnd(100_000);
+    assert_eq!(b.bbr.prior_cwnd, 100_000);
+    b.bbr.in_recovery = true;
+    b.bbr.save_cwnd(50_000);
+    assert_eq!(b.bbr.prior_cwnd, 100_000);
+    b.bbr.save_cwnd(150_000);
+    assert_eq!(b.bbr.prior_cwnd, 150_000);
+    b.bbr.in_recovery = false;
+    b.bbr.state = State::ProbeRtt;
+    b.bbr.save_cwnd(50_000);
+    assert_eq!(b.bbr.prior_cwnd, 150_000);
+}
+
+#[test]
+fn s5_5_11_2_a_loss_that_was_none_does_not_end_a_probe_of_the_round_trip() {
+    for undo in [State::Up, State::Startup] {
+        let mut b = Bench::up();
+        let before = b.w;
+        b.lose(0, 5_000, 120_000);
+        b.bbr.loss.undo_state = Some(undo);
+        b.bbr.state = State::ProbeRtt;
+        b.bbr.on_spurious_loss(&mut b.w, &before);
+        assert_eq!(b.bbr.state, State::ProbeRtt);
+        assert_eq!(b.bbr.full.reached, undo == State::Up);
+    }
+}
