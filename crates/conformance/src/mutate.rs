@@ -39,7 +39,7 @@ pub fn mutants(source: &str, line: usize) -> Vec<Mutant> {
         out: Vec::new(),
     };
     match finder.found {
-        Some((Place::Block(block, is_bool), _)) => changer.function(&block, is_bool),
+        Some((Place::Block(block, returns), _)) => changer.function(&block, returns),
         Some((Place::Constant(expr), _)) => changer.visit_expr(&expr),
         None if line <= 3 => changer.visit_file(&file),
         None => {}
@@ -52,8 +52,16 @@ pub fn mutants(source: &str, line: usize) -> Vec<Mutant> {
 }
 
 enum Place {
-    Block(Box<syn::Block>, bool),
+    Block(Box<syn::Block>, Returns),
     Constant(Box<syn::Expr>),
+}
+
+/// What a function gives back, where that says how it could be another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Returns {
+    Bool,
+    Option,
+    Other,
 }
 
 struct Finder {
@@ -71,20 +79,30 @@ impl Finder {
     }
 }
 
-fn is_bool(signature: &syn::Signature) -> bool {
-    matches!(&signature.output, syn::ReturnType::Type(_, t)
-        if matches!(&**t, syn::Type::Path(p) if p.path.is_ident("bool")))
+fn returns(signature: &syn::Signature) -> Returns {
+    let syn::ReturnType::Type(_, t) = &signature.output else {
+        return Returns::Other;
+    };
+    let syn::Type::Path(path) = &**t else {
+        return Returns::Other;
+    };
+    let last = path.path.segments.last().map(|s| s.ident.to_string());
+    match last.as_deref() {
+        Some("bool") => Returns::Bool,
+        Some("Option") => Returns::Option,
+        _ => Returns::Other,
+    }
 }
 
 impl<'a> Visit<'a> for Finder {
     fn visit_item_fn(&mut self, f: &'a syn::ItemFn) {
-        self.offer(f.span(), || Place::Block(f.block.clone(), is_bool(&f.sig)));
+        self.offer(f.span(), || Place::Block(f.block.clone(), returns(&f.sig)));
         visit::visit_item_fn(self, f);
     }
 
     fn visit_impl_item_fn(&mut self, f: &'a syn::ImplItemFn) {
         self.offer(f.span(), || {
-            Place::Block(Box::new(f.block.clone()), is_bool(&f.sig))
+            Place::Block(Box::new(f.block.clone()), returns(&f.sig))
         });
         visit::visit_impl_item_fn(self, f);
     }
@@ -133,12 +151,15 @@ impl Changer<'_> {
         });
     }
 
-    fn function(&mut self, block: &syn::Block, is_bool: bool) {
+    fn function(&mut self, block: &syn::Block, returns: Returns) {
         self.visit_block(block);
-        if let Some(syn::Stmt::Expr(tail, None)) = block.stmts.last()
-            && is_bool
-        {
-            self.push(tail.span(), |old| format!("!({old})"));
+        let Some(syn::Stmt::Expr(tail, None)) = block.stmts.last() else {
+            return;
+        };
+        match returns {
+            Returns::Bool => self.push(tail.span(), |old| format!("!({old})")),
+            Returns::Option => self.push(tail.span(), |_| "None".to_string()),
+            Returns::Other => {}
         }
     }
 }
@@ -202,6 +223,27 @@ impl<'a> Visit<'a> for Changer<'_> {
             self.push(e.op.span(), |_| with.to_string());
         }
         visit::visit_expr_binary(self, e);
+    }
+
+    fn visit_expr_call(&mut self, e: &'a syn::ExprCall) {
+        // Two of one kind, as the one address and the other, change places.
+        let args: Vec<&syn::Expr> = e.args.iter().collect();
+        for two in args.windows(2) {
+            if let [syn::Expr::MethodCall(a), syn::Expr::MethodCall(b)] = two
+                && a.method == b.method
+            {
+                let text = |span: Span| {
+                    let place = |at| offset(self.source, &self.starts, at);
+                    &self.source[place(span.start())..place(span.end())]
+                };
+                let with = format!("{}, {}", text(b.span()), text(a.span()));
+                let both = a.span().join(b.span());
+                if let Some(both) = both {
+                    self.push(both, |_| with);
+                }
+            }
+        }
+        visit::visit_expr_call(self, e);
     }
 
     fn visit_expr_method_call(&mut self, e: &'a syn::ExprMethodCall) {
@@ -281,6 +323,18 @@ mod tests {
         assert!(all.contains(&"without `1 => b,`"), "{all:?}");
         assert!(all.contains(&"without `2 if c => d,`"), "{all:?}");
         assert_eq!(all.iter().filter(|w| w.starts_with("without")).count(), 2);
+    }
+
+    #[test]
+    fn two_of_one_kind_change_places_and_an_option_is_none() {
+        let source = "fn f() -> Option<u8> {\n    g(a.ip(), b.ip(), c.port()).take()\n}\n";
+        let all = mutants(source, 2);
+        let all: Vec<&str> = all.iter().map(|m| m.what.as_str()).collect();
+        let wanted = [
+            "`b.ip(), a.ip()` for `a.ip(), b.ip()`",
+            "`None` for `g(a.ip(), b.ip(), c.port()).take()`",
+        ];
+        assert_eq!(all, wanted);
     }
 
     #[test]

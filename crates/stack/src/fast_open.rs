@@ -42,6 +42,7 @@ impl FastOpenKeys {
         FastOpenCookie::new(&cookie(self.current, tuple))
     }
 
+    /// Cookies change with the key, and those of the key before still count (RFC 7413, 4.1.2).
     fn is_good(&self, tuple: &Tuple, presented: &FastOpenCookie) -> bool {
         [Some(self.current), self.previous]
             .into_iter()

@@ -8,7 +8,7 @@ use siphasher::sip::SipHasher24;
 
 /// The secret behind initial sequence numbers and timestamp offsets (RFC 9293, section 3.4.1).
 ///
-/// ISN = M + F(local, remote, key): M ticks every 4 us (MUST-8), F is a keyed pseudorandom
+/// ISN = M + F(local, remote, key): M ticks every 4 us, F is a keyed pseudorandom
 /// function (SHLD-1, MUST-9), so any number of observed ISNs predicts none of another tuple.
 #[derive(Clone)]
 pub struct Secret([u8; 16]);
@@ -26,6 +26,7 @@ impl Secret {
         remote: SocketAddr,
         now: Instant,
     ) -> SeqNumber {
+        // The clock (MUST-8).
         let m = (now.as_micros() / 4) as u32;
         let mut h = self.hasher(b"isn");
         write_address(&mut h, local.ip());

@@ -4,7 +4,7 @@ use handfast_base::{Duration, Instant};
 use handfast_wire::tcp::{TcpFlags, Timestamps};
 use handfast_wire::{Discard, SendReason, SeqNumber};
 
-/// A connection in TIME-WAIT (RFC 9293, 3.6.1 and 3.10.7.4): what is left of it for 2 MSL (MUST-13).
+/// A connection in TIME-WAIT (RFC 9293, 3.6.1 and 3.10.7.4): what is left of it for 2 MSL.
 ///
 /// It acknowledges the peer's FIN should that come again, and keeps old segments from being
 /// taken for those of a new connection between the same ports.
@@ -42,6 +42,7 @@ impl TimeWait {
         TimeWait {
             snd_nxt: t.snd_nxt,
             rcv_nxt: t.rcv_nxt,
+            // 2 MSL (MUST-13).
             expires: now + c.config.time_wait,
             length: u32::try_from(c.config.time_wait.as_millis()).unwrap_or(u32::MAX),
             ts_recent: t.ts_recent,

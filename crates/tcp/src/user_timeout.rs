@@ -22,6 +22,7 @@ pub(crate) fn deadline(c: &Connection) -> Instant {
         None if window::send::is_zero(&c.tcb) && !c.tcb.flags.contains(Flags::ORPHAN) => {
             c.stuck_since.max(c.last_heard) + c.config.retransmission_limit
         }
+        // R2, as the application has set it (MUST-21).
         None => c.stuck_since + c.config.retransmission_limit,
     }
 }

@@ -1,4 +1,4 @@
-//! The SACK option (RFC 2018, 3) as a receiver writes it (RFC 2018, 4).
+//! The SACK option (RFC 2018, 3) as a receiver writes it.
 
 use super::dsack;
 use crate::buffer::assembler::Assembler;
@@ -66,6 +66,7 @@ pub(crate) fn write(c: &mut Connection, header: &mut TcpHeader, following: usize
     let (t, Some(active)) = (&c.tcb, c.active.as_deref_mut()) else {
         return;
     };
+    // Only if both ends have said that they know it (RFC 2018, 4).
     if !t.flags.contains(Flags::SACK) {
         return;
     }

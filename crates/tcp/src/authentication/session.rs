@@ -198,7 +198,7 @@ impl Session {
         keys.iter().map(|key| &key.master)
     }
 
-    /// One more key, which the peer may ask for from now on (RFC 5925, 3.1: the set may change, its
+    /// One more key (RFC 5925, 7.1), which the peer may ask for from now on (RFC 5925, 3.1: the set may change, its
     /// members may not).
     ///
     /// # Errors

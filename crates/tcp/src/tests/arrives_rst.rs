@@ -62,15 +62,19 @@ fn a_reset_from_the_right_edge_is_asked_about() {
     }
 }
 
-/// What the application hears, by state.
+/// What the application hears, by state, whether the reset carries text or not (SHLD-2).
 #[test]
 fn a_reset_is_told_apart_from_a_clean_end() {
     let error_after_rst = |at, setup: Setup| {
-        let mut b: Bench = bench_at(at, setup);
-        b.theirs = b.c.rcv_nxt();
-        b.arrive("RST");
-        assert_eq!(b.c.state(), State::Closed);
-        b.c.error()
+        let errors = ["RST", "RST len=10"].map(|reset| {
+            let mut b: Bench = bench_at(at, setup);
+            b.theirs = b.c.rcv_nxt();
+            b.arrive(reset);
+            assert_eq!(b.c.state(), State::Closed);
+            b.c.error()
+        });
+        assert_eq!(errors[0], errors[1], "{at:?}");
+        errors[0]
     };
     let unsent = Setup {
         in_flight: 100,
