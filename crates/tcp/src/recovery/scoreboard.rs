@@ -533,7 +533,7 @@ impl Scoreboard {
     }
 
     /// Marks everything lost, whatever was reported: the retransmission timer ran out, and the
-    /// peer may have thrown away what it had not acknowledged (RFC 2018, 8).
+    /// peer may have thrown away what it had not acknowledged (RFC 2018, 8; RFC 6675, 5.1).
     pub(crate) fn mark_all_lost(&mut self) {
         self.lost = 0;
         self.first_lost = 0;
