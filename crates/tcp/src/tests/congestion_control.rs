@@ -280,4 +280,6 @@ fn an_algorithm_that_models_the_path_hears_what_held_the_sender_back() {
         (false, true)
     );
     assert!(!used(&mut b, 5_000, 1_000), "a segment's room");
+    let active = b.c.active.as_ref().unwrap();
+    assert!(!active.board.rate.is_app_limited(), "something waits");
 }

@@ -665,3 +665,23 @@ fn s5_5_11_2_a_loss_that_was_none_does_not_end_a_probe_of_the_round_trip() {
         assert_eq!(b.bbr.full.reached, undo == State::Up);
     }
 }
+
+#[test]
+fn s5_3_3_4_up_ends_for_one_that_the_window_limits_too() {
+    let mut b = Bench::up();
+    for _ in 0..8 {
+        let in_flight = b.in_flight.min(b.w.cwnd);
+        b.round(BW, |s| (s.in_flight, s.cwnd_limited) = (in_flight, true));
+    }
+    assert_ne!(b.bbr.state, State::Up);
+}
+
+#[test]
+fn s5_5_10_3_what_down_holds_back_is_not_taken_for_the_path_s() {
+    let mut b = Bench::down();
+    b.in_flight = 2 * BDP;
+    b.rounds(2, 891_000);
+    b.lose(0, MSS, BDP);
+    b.rounds(1, 891_000);
+    assert_eq!((b.bbr.state, b.bbr.short.bw), (State::Down, BW));
+}
