@@ -160,9 +160,7 @@ fn too_big_shrinks_the_very_next_segments_and_those_of_new_connections() {
 fn a_source_quench_ends_nothing_and_shrinks_nothing() {
     let mut net = Pair::new(Family::V4);
     net.keep = Box::new(|_| false);
-    let remote = net.b.at(80);
-    let options = ConnectOptions::default();
-    let client = net.a.stack.tcp_connect(remote, options, net.now).unwrap();
+    let client = net.attempt(80);
     net.settle();
     let error = error_about(&net, 0, Problem::Port);
     net.a
