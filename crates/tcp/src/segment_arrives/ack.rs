@@ -50,6 +50,28 @@ pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
             hooks::window_changed(c, was, now);
         }
     }
+    fin(c, now)
+}
+
+/// The ACK of a segment whose text has all arrived before. 3.10.7.4 drops such a segment; but of two
+/// ends whose pure acknowledgments are all lost, each repeats what the other has, and this is how
+/// either learns it. Only what acknowledges something, and that was sent (RFC 5961, 5.2), is heard;
+/// who guesses it has to guess a number of the last window, as with text of the next.
+pub(super) fn of_old_text(c: &mut Connection, seg: &Segment, now: Instant) {
+    let (ack, t) = (seg.header.ack, &c.tcb);
+    if seg.has(TcpFlags::ACK)
+        && !seg.has(TcpFlags::SYN)
+        && t.state != State::SynReceived
+        && ack.after(t.snd_una)
+        && ack.at_or_before(t.snd_nxt)
+    {
+        hooks::acknowledged(c, seg, now);
+        let _ = fin(c, now);
+    }
+}
+
+/// What follows once our FIN is acknowledged.
+fn fin(c: &mut Connection, now: Instant) -> Step {
     if !is_fin_acknowledged(c) {
         return ControlFlow::Continue(());
     }

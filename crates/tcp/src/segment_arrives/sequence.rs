@@ -2,7 +2,7 @@
 
 use super::{Step, discard};
 use crate::tcb::Flags;
-use crate::window::receive::rcv_wnd;
+use crate::window::{autotune::receive_capacity, receive::rcv_wnd};
 use crate::{Connection, Segment, State, ack, challenge_ack, paws, timestamps};
 use core::ops::ControlFlow;
 use handfast_base::Instant;
@@ -35,11 +35,13 @@ pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
         return discard(Discard::TcpResetOutside);
     } else {
         reply(c, seg, now);
-        return discard(if len > 0 && (seq + len).at_or_before(nxt) {
-            Discard::TcpDuplicate
-        } else {
-            Discard::TcpOutsideWindow
-        });
+        if len == 0 || (seq + len).after(nxt) {
+            return discard(Discard::TcpOutsideWindow);
+        }
+        if nxt.distance(seq) <= receive_capacity(&c.tcb, &c.config) as i32 {
+            super::ack::of_old_text(c, seg, now);
+        }
+        return discard(Discard::TcpDuplicate);
     }
     ControlFlow::Continue(())
 }

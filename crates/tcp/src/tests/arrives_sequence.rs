@@ -29,7 +29,14 @@ fn length_zero_window_open() {
         // Its ACK counts, and that of the last text repeated.
         FinWait1    | "ACK seq=-1 ack=0"    => FinWait2    | "ACK seq=0 ack=0" | Processed;
         FinWait1    | "ACK seq=-9 len=9"    => FinWait2    | "ACK seq=0 ack=0" | TcpDuplicate;
-        FinWait1    | "ACK seq=-9 len=8"    => FinWait1    | "ACK seq=0 ack=0" | TcpDuplicate;
+        FinWait1    | "ACK seq=-9 len=8"    => FinWait2    | "ACK seq=0 ack=0" | TcpDuplicate;
+        // And that of text before it, if it is of something new, and the text no older than a window.
+        FinWait1    | "ACK seq=-9 len=8 ack=-1"    => FinWait1 | "ACK seq=0 ack=0" | TcpDuplicate;
+        FinWait1    | "ACK seq=-9 len=8 ack=1"     => FinWait1 | "ACK seq=0 ack=0" | TcpDuplicate;
+        FinWait1    | "SYN ACK seq=-9 len=8"       => FinWait1 | "ACK seq=0 ack=0" | TcpDuplicate;
+        FinWait1    | "ACK seq=-1000 len=8"        => FinWait2 | "ACK seq=0 ack=0" | TcpDuplicate;
+        FinWait1    | "ACK seq=-1001 len=8"        => FinWait1 | "ACK seq=0 ack=0" | TcpDuplicate;
+        LastAck     | "ACK seq=-9 len=8"           => Closed   | "" | TcpDuplicate;
     }
 }
 
@@ -95,7 +102,11 @@ fn what_is_outside_is_answered_in_every_state() {
             ("ACK seq=5000 len=10", "ACK seq=0 ack=0", "TcpOutsideWindow"),
             ("FIN ACK seq=5000", "ACK seq=0 ack=0", "TcpOutsideWindow"),
             ("SYN seq=5000", "ACK seq=0 ack=0", "TcpOutsideWindow"),
-            ("ACK seq=-10 len=5", "ACK seq=0 ack=0", "TcpDuplicate"),
+            (
+                "ACK seq=-10 ack=-1 len=5",
+                "ACK seq=0 ack=0",
+                "TcpDuplicate",
+            ),
             ("ACK seq=-1 ack=-1 len=1", "ACK seq=0 ack=0", "TcpDuplicate"),
             ("len=10 seq=5000", "ACK seq=0 ack=0", "TcpOutsideWindow"),
             ("RST seq=5000", "", "TcpResetOutside"),

@@ -274,3 +274,24 @@ fn a_super_segment_is_repeated_piece_by_piece() {
     b.arrive("ACK ack=5001");
     assert_eq!(b.c.state(), State::FinWait2);
 }
+
+/// Every pure acknowledgment is lost, both ways: what each end repeats tells the other of its own.
+#[test]
+fn two_ends_that_repeat_old_text_to_each_other_learn_what_has_arrived() {
+    let mut b = Bench::established(prompt(), "mss=1000");
+    b.send(3_000);
+    b.arrive("ACK seq=0 len=1000");
+    b.arrive("ACK seq=1000 len=1000");
+    b.sent();
+    // The peer has heard of neither, and repeats the first, with two of ours acknowledged.
+    b.arrive("ACK seq=0 len=1000 ack=2000");
+    assert_eq!(b.c.info(b.now).in_flight, 1_000);
+    b.expect("ACK seq=3000 ack=2000");
+    // RFC 5961, 5.2: what was never sent changes nothing; nor does what is no news.
+    for ack in [1_000, 2_000, 3_001] {
+        b.arrive(&format!("ACK seq=0 len=1000 ack={ack}"));
+        assert_eq!(b.c.info(b.now).in_flight, 1_000, "{ack}");
+    }
+    b.arrive("ACK seq=0 len=1000 ack=3000");
+    assert_eq!(b.c.info(b.now).in_flight, 0);
+}
