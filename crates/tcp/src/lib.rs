@@ -30,6 +30,7 @@
 //! | RFC 3168, 8311, 8511 | `ecn/{negotiation, classic}` |
 //! | RFC 9768 | `ecn/accurate` |
 //! | RFC 8257 | [`congestion::Dctcp`] |
+//! | RFC 6675 | `recovery/scoreboard` |
 //! | RFC 8985 | `recovery/{sack, rack, tlp, clock}` |
 //! | RFC 6937, 9937 | `recovery/prr` |
 //! | RFC 3522, 3708, 4015, 5682 | `recovery/undo` |
