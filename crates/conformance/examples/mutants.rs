@@ -112,6 +112,7 @@ fn run(seed: u64, count: usize, limit: Duration, again: bool) -> Result<(), Stri
             tell(&journal)?;
         }
     }
+    tell(&journal)?;
     // What could not stand beside the others: much of it builds in no company.
     for mutant in pending.iter().filter(|m| alone.contains(&m.fault.id)) {
         if start.elapsed() > limit {
@@ -463,17 +464,17 @@ fn page(
          {all}, taken at random with seed {seed}, each judged by the tests of `handfast-tcp` and, \
          where those noticed nothing, of `handfast-stack`. Made by `cargo run -p \
          handfast-conformance --example mutants -- --seed {seed} --count {count}`.\n\n\
-         **{:.1} % were noticed**: {first} of the {viable} that build ({unviable} do not).\n\n",
+         **{:.1} % are noticed**: {last} of the {viable} that build ({unviable} do not).\n\n",
         places.join(", "),
         tried.len(),
-        rate(first),
+        rate(last),
     );
     if last > first {
         let _ = writeln!(
             out,
-            "With the tests that were written for survivors, of the same sample: {:.1} %, {last} of \
-             {viable}.\n",
-            rate(last)
+            "Of the same sample the tests noticed {first}, {:.1} %, before some were written for what \
+             they had missed.\n",
+            rate(first)
         );
     }
     let mut list = |title: &str, wanted: fn(&(&Mutant, Outcome, Outcome)) -> bool| {

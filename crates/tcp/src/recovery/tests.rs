@@ -185,6 +185,7 @@ fn what_is_reported_or_lost_is_not_in_flight_and_reports_merge_with_both_neighbo
     let mut board = ten(at);
     assert_eq!(sack(&mut board, 2_000, 3_000, at(100)).octets, 1_000);
     assert_eq!((board.in_flight(), board.transmissions()), (9_000, 10));
+    assert_eq!(board.rate.total(), 1_000, "reported is delivered");
     // Behind it, ahead of it, and between two.
     sack(&mut board, 3_000, 4_000, at(100));
     assert_eq!(board.transmissions(), 9);

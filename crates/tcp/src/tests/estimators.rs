@@ -159,3 +159,20 @@ fn the_offered_window_keeps_every_promise() {
         }
     }
 }
+
+/// The field counts in steps that may be larger than the whole buffer.
+#[test]
+fn a_buffer_smaller_than_a_step_of_the_scale_is_offered_and_an_exact_one_too() {
+    let config = Arc::new(Config {
+        receive_buffer: 100.into(),
+        ..Config::default()
+    });
+    let now = Instant::from_secs(1);
+    let mut c = Connection::open(config.clone(), super::bench::PATH, SeqNumber(0), 0, now);
+    c.tcb.state = crate::State::Established;
+    for (shift, held, field) in [(7, 0, 1), (6, 36, 1), (6, 100, 0)] {
+        let t = &mut c.tcb;
+        (t.rcv_scale, t.rcv_held, t.rcv_adv) = (shift, held, t.rcv_nxt);
+        assert_eq!(receive::select(t, &config, 50), field, "{shift} {held}");
+    }
+}

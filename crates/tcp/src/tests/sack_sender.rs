@@ -544,3 +544,12 @@ fn a_duplicate_reported_widens_the_reordering_window() {
     b.advance(10 * MS);
     assert_eq!(b.sent()[0], "ACK seq=0 ack=0 len=1000");
 }
+
+/// RFC 5681, 3.1: however small the window was.
+#[test]
+fn a_loss_leaves_two_segments_as_ssthresh() {
+    let mut b = in_flight(10);
+    b.c.tcb.cwnd = 1_000;
+    b.arrive("ACK sack=1000..5000");
+    assert_eq!(info(&b).ssthresh, 2_000);
+}
