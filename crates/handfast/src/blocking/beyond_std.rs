@@ -1,11 +1,12 @@
-//! What connections and listeners can do that `std` has no name for, as their like for tasks has it.
+//! What sockets can do that `std` has no name for, as their like for tasks has it.
 
 use super::wait::{wait, would_block};
-use super::{TcpListener, TcpStream, first_of};
+use super::{TcpListener, TcpStream, UdpSocket, first_of};
 use crate::{
     Config, Interest, Net, PendingSyn, TcpConnector, TcpInfo, TcpListenerBuilder, TcpSnapshot,
 };
 use bytes::Bytes;
+use handfast_stack::udp::{Datagram, Outbound, UdpOptions};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
@@ -137,5 +138,53 @@ impl TcpListener {
     pub fn accept_pending(&self, request: PendingSyn) -> io::Result<TcpStream> {
         let accepted = wait(&self.get_ref().net, None, request.accept());
         accepted.map_or_else(would_block, |stream| stream.map(TcpStream::from))
+    }
+}
+
+impl UdpSocket {
+    /// As [`bind`](UdpSocket::bind), with these options.
+    ///
+    /// # Errors
+    /// As [`bind`](UdpSocket::bind).
+    pub fn bind_with(
+        net: &Net,
+        addr: impl ToSocketAddrs,
+        options: UdpOptions,
+    ) -> io::Result<UdpSocket> {
+        first_of(addr, |addr| {
+            crate::UdpSocket::bind_with(net, addr, options.clone()).map(UdpSocket::from)
+        })
+    }
+
+    /// Sends a datagram by reference, or several of one size.
+    ///
+    /// # Errors
+    /// As [`send_to`](UdpSocket::send_to).
+    pub fn send_datagram(&self, datagram: Outbound) -> io::Result<()> {
+        self.wait(Interest::Write, self.get_ref().send_datagram(datagram))
+    }
+
+    /// Receives a datagram by reference, with all that is known of its way.
+    ///
+    /// # Errors
+    /// As [`recv_from`](UdpSocket::recv_from).
+    pub fn recv_datagram(&self) -> io::Result<Datagram> {
+        self.wait(Interest::Read, self.get_ref().recv_datagram())
+    }
+
+    /// Its options.
+    ///
+    /// # Errors
+    /// `NotConnected` when the socket is gone.
+    pub fn options(&self) -> io::Result<UdpOptions> {
+        self.get_ref().options()
+    }
+
+    /// Changes its options.
+    ///
+    /// # Errors
+    /// `NotConnected` when the socket is gone.
+    pub fn configure(&self, change: impl FnOnce(&mut UdpOptions)) -> io::Result<()> {
+        self.get_ref().configure(change)
     }
 }

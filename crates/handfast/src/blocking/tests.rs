@@ -327,3 +327,42 @@ fn a_request_is_decided_about_before_it_is_answered() {
         ErrorKind::WouldBlock
     );
 }
+
+#[test]
+fn a_datagram_is_had_with_its_way_and_several_are_sent_as_one() {
+    use super::UdpSocket;
+    use crate::stack::udp::{Outbound, UdpOptions};
+    use std::io::ErrorKind;
+    let host = Host::builder().start().unwrap();
+    let net = host.net();
+    let options = UdpOptions {
+        hop_limit: 7,
+        ..UdpOptions::default()
+    };
+    let one = UdpSocket::bind_with(&net, "127.0.0.1:0", options).unwrap();
+    let other = UdpSocket::bind(&net, "127.0.0.1:0").unwrap();
+    let two = Outbound {
+        to: Some(other.local_addr().unwrap()),
+        payload: bytes::Bytes::from_static(b"firstsecond").into(),
+        segment_size: 5,
+        ..Outbound::default()
+    };
+    one.send_datagram(two).unwrap();
+    for text in [&b"first"[..], b"secon", b"d"] {
+        let heard = other.recv_datagram().unwrap();
+        assert_eq!(heard.payload.to_bytes(), text);
+        assert_eq!(
+            (heard.remote, heard.hop_limit),
+            (one.local_addr().unwrap(), 7)
+        );
+    }
+    one.configure(|options| options.hop_limit = 9).unwrap();
+    assert_eq!(one.options().unwrap().hop_limit, 9);
+    one.send_to(b"again", other.local_addr().unwrap()).unwrap();
+    assert_eq!(other.recv_datagram().unwrap().hop_limit, 9);
+    other.set_nonblocking(true).unwrap();
+    assert_eq!(
+        other.recv_datagram().unwrap_err().kind(),
+        ErrorKind::WouldBlock
+    );
+}

@@ -1,6 +1,7 @@
 use super::first_of;
 use super::wait::Patience;
 use crate::stack::IfaceId;
+use crate::stack::udp::UdpOptions;
 use crate::{Interest, Net};
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -24,9 +25,7 @@ impl UdpSocket {
     /// # Errors
     /// Why the last of them will not do: `AddrInUse`, or `AddrNotAvailable` when it is not ours.
     pub fn bind(net: &Net, addr: impl ToSocketAddrs) -> io::Result<UdpSocket> {
-        first_of(addr, |addr| {
-            crate::UdpSocket::bind_with(net, addr, Default::default()).map(UdpSocket::from)
-        })
+        UdpSocket::bind_with(net, addr, UdpOptions::default())
     }
 
     /// Receives a datagram, what does not fit cut off; returns its length and sender.
@@ -264,7 +263,12 @@ impl UdpSocket {
         &self.0.socket
     }
 
-    fn wait<T>(&self, of: Interest, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    /// Waits as long as calls of this kind may.
+    pub(super) fn wait<T>(
+        &self,
+        of: Interest,
+        future: impl Future<Output = io::Result<T>>,
+    ) -> io::Result<T> {
         self.0.patience.wait(&self.get_ref().net, of, future)
     }
 }

@@ -77,7 +77,9 @@ impl HostBuilder {
         self
     }
 
-    /// Hands state changes and discards to `sink`, which must not block.
+    /// Hands state changes and discards to `sink`, and with
+    /// [`StackConfig::decisions`](handfast_stack::StackConfig::decisions) the decisions of every
+    /// connection. It must not block.
     pub fn trace(mut self, sink: impl FnMut(TraceEvent) + Send + 'static) -> HostBuilder {
         self.trace = Some(Box::new(sink));
         self
