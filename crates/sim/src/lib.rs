@@ -42,6 +42,7 @@ pub mod crowd;
 mod executor;
 mod host;
 mod link;
+pub mod rivals;
 mod sim;
 mod stuck;
 pub mod swarm;

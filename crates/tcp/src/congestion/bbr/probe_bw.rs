@@ -6,6 +6,10 @@ use handfast_base::{Duration, Instant, Rng};
 
 /// Headroom: what is left free of inflight_longterm for others, in hundredths.
 const HEADROOM: u64 = 15;
+/// More is left free where that is queue: of the estimated bandwidth-delay product so much stays,
+/// and of inflight_longterm, in hundredths. Not the draft's.
+const CRUISE_GAIN: u64 = 110;
+const CRUISE_FLOOR: u64 = 60;
 /// T_bbr: two seconds, and up to one more (5.3.3.9).
 const PROBE_WAIT: Duration = Duration::from_secs(2);
 const PROBE_WAIT_SPREAD: u64 = 1_000_000_000;
@@ -164,14 +168,22 @@ impl Bbr {
         self.full.now
     }
 
-    /// InflightWithHeadroom.
+    /// InflightWithHeadroom, but it leaves the queue too.
+    ///
+    /// inflight_longterm is what path and queue held together, and 15 % less than that still keeps
+    /// most of a queue: whoever shares it, another BBR or one that answers losses, finds no more room
+    /// than that in a whole cycle, so that he who came first stays ahead. A link is full without the
+    /// queue; where there is none, this is the draft's.
     pub(super) fn inflight_with_headroom(&self, w: &CongestionWindow) -> u64 {
-        if self.inflight_longterm == INFINITE {
+        let longterm = self.inflight_longterm;
+        if longterm == INFINITE {
             return INFINITE;
         }
-        let headroom = hundredths(self.inflight_longterm, HEADROOM).max(u64::from(w.mss));
-        self.inflight_longterm
+        let headroom = hundredths(longterm, HEADROOM).max(u64::from(w.mss));
+        let fills = self.inflight(w, CRUISE_GAIN);
+        longterm
             .saturating_sub(headroom)
+            .min(fills.max(hundredths(longterm, CRUISE_FLOOR)))
             .max(super::control::min_pipe_cwnd(w))
     }
 

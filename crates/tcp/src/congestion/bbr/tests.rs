@@ -261,6 +261,24 @@ fn s5_3_3_1_down_ends_with_headroom_and_without_a_queue() {
     assert_eq!(b.w.cwnd, 85_000);
 }
 
+/// Not the draft's: of a queue no more is kept than 60 hundredths of inflight_longterm, nor of the path
+/// more than a tenth above the bandwidth-delay product, whichever is more.
+#[test]
+fn s5_3_3_2_headroom_leaves_the_queue_to_others_but_fills_the_path() {
+    for (longterm, kept) in [
+        (100_000, 85_000),  // no queue: 15 % is left
+        (129_000, 109_650), // nearly the same
+        (150_000, 110_000), // a queue of half a product, and nearly all of it
+        (180_000, 110_000),
+        (200_000, 120_000), // a long one: part of it stays
+        (INFINITE, INFINITE),
+    ] {
+        let mut b = Bench::cruising();
+        b.bbr.inflight_longterm = longterm;
+        assert_eq!(b.bbr.inflight_with_headroom(&b.w), kept, "{longterm}");
+    }
+}
+
 #[test]
 fn s5_3_3_2_cruise_lasts_two_to_three_seconds_or_as_reno_would() {
     let mut b = Bench::cruising();

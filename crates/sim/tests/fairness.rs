@@ -1,0 +1,81 @@
+//! Two flows that share a bottleneck with a queue of one bandwidth-delay product, for a minute from
+//! the start of the later one: what each gets.
+
+use handfast_sim::handfast::base::Duration;
+use handfast_sim::handfast::congestion::Congestion;
+use handfast_sim::rivals::{Bottleneck, Rival, Rivalry, jain};
+
+/// Starts of the second flow, in milliseconds after the first.
+const STARTS: [u64; 4] = [20, 150, 1_050, 5_000];
+
+/// The shares of a minute, one entry for each of [`STARTS`].
+fn shares(pair: [Congestion; 2]) -> Vec<Vec<f64>> {
+    let link = Bottleneck {
+        bits_per_second: 20_000_000,
+        round_trip: Duration::from_millis(50),
+        queue: 100,
+    };
+    let run = |(seed, late)| {
+        let starts = [Duration::ZERO, Duration::from_millis(late)];
+        let rivals = [0, 1].map(|i| Rival {
+            congestion: pair[i],
+            start: starts[i],
+        });
+        Rivalry::new(seed, link, &rivals).shares(Duration::from_secs(60))
+    };
+    (0..).zip(STARTS).map(run).collect()
+}
+
+/// Least and median of some figures.
+fn least_and_median(mut figures: Vec<f64>) -> (f64, f64) {
+    figures.sort_by(f64::total_cmp);
+    let middle = figures.len() / 2;
+    (figures[0], (figures[middle - 1] + figures[middle]) / 2.0)
+}
+
+fn two_of(algorithm: Congestion) -> (f64, f64) {
+    let runs = shares([algorithm; 2]);
+    for shares in &runs {
+        println!(
+            "{} {shares:.3?}, Jain {:.3}",
+            algorithm.name(),
+            jain(shares)
+        );
+        assert!(shares.iter().sum::<f64>() > 0.93, "{shares:?}");
+    }
+    least_and_median(runs.iter().map(|shares| jain(shares)).collect())
+}
+
+#[test]
+fn two_flows_of_reno_share_alike() {
+    let (least, median) = two_of(Congestion::RENO);
+    assert!(least > 0.98 && median > 0.99, "{least} {median}");
+}
+
+#[test]
+fn two_flows_of_cubic_share_nearly_alike() {
+    let (least, median) = two_of(Congestion::CUBIC);
+    assert!(least > 0.95 && median > 0.97, "{least} {median}");
+}
+
+#[test]
+fn two_flows_of_bbr_share_alike() {
+    let (least, median) = two_of(Congestion::BBR);
+    assert!(least > 0.95 && median > 0.99, "{least} {median}");
+}
+
+/// Whoever of them comes first.
+#[test]
+fn cubic_keeps_a_third_beside_bbr() {
+    for pair in [
+        [Congestion::CUBIC, Congestion::BBR],
+        [Congestion::BBR, Congestion::CUBIC],
+    ] {
+        for shares in shares(pair) {
+            let cubic = usize::from(pair[1].name() == Congestion::CUBIC.name());
+            let part = shares[cubic] / (shares[0] + shares[1]);
+            println!("CUBIC's part {part:.3} of {shares:.3?}");
+            assert!(part > 1.0 / 3.0 && part < 2.0 / 3.0, "{shares:?}");
+        }
+    }
+}
