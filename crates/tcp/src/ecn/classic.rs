@@ -2,6 +2,7 @@
 
 use super::{Bits, accurate, record};
 use crate::congestion::{Feedback, LossEvent, LossKind};
+use crate::recovery::undo;
 use crate::timer::Timer;
 use crate::{Connection, Segment, SegmentSlot, hooks};
 use handfast_base::{Duration, Instant};
@@ -91,6 +92,7 @@ pub(super) fn answer_mark(c: &mut Connection, ack: SeqNumber, now: Instant) {
         in_flight: in_flight.min(c.tcb.cwnd),
         kind: LossKind::Ecn,
     });
+    undo::marked(c);
 }
 
 /// Whether the window was reduced when the octet before `ack` was in flight already. What is

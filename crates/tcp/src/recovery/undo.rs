@@ -65,6 +65,16 @@ pub(crate) fn begin(c: &mut Connection, fast: bool, now: Instant) {
     });
 }
 
+/// A mark has reduced the window since: nobody imagines a mark, and who undoes the recovery leaves
+/// that reduction as it is.
+pub(crate) fn marked(c: &mut Connection) {
+    let (tcb, active) = c.parts();
+    if let Some(undo) = &mut active.recovery.undo {
+        undo.before.cwnd = undo.before.cwnd.min(tcb.ssthresh);
+        undo.before.ssthresh = undo.before.ssthresh.min(tcb.ssthresh);
+    }
+}
+
 /// Whether this acknowledgment, which `advances` SND.UNA over something sent again if
 /// `covers_resent`, proves that it had not been lost.
 pub(crate) fn is_spurious(

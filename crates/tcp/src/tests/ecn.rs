@@ -352,6 +352,22 @@ fn a_mark_in_a_window_that_was_reduced_for_a_reported_loss_reduces_it_no_more() 
     assert_eq!(told, 1, "{sent:?}");
 }
 
+#[test]
+fn a_recovery_that_is_undone_leaves_what_a_mark_has_taken_since() {
+    for (ece, window) in [("", 10_000), ("ECE ", 4_000)] {
+        let mut b = reporting();
+        b.arrive("ACK ack=1000 sack=2000..5000");
+        b.arrive("ACK ack=10000");
+        b.sent();
+        // What left after the reduction is marked, or not.
+        b.arrive(&format!("ACK {ece}ack=11000"));
+        // The retransmission came twice: nothing had been lost.
+        b.arrive("ACK ack=11000 sack=1000..2000");
+        let info = b.c.info(b.now);
+        assert!(info.cwnd.abs_diff(window) <= 1_000, "{ece}{info:?}");
+    }
+}
+
 /// RFC 5681, 4.3: two indications of congestion.
 #[test]
 fn a_retransmission_that_is_lost_reduces_a_window_reduced_for_a_mark() {
