@@ -68,12 +68,15 @@ fn main() -> ExitCode {
 fn run(seed: u64, count: usize, limit: Duration, again: bool) -> Result<(), String> {
     let (root, start) = (root(), Instant::now());
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    let bench = Bench {
+    let mut bench = Bench {
         tree: target.join("mutants/tree"),
         target: target.join("mutants/target"),
+        whole: BTreeMap::new(),
     };
     tree::copy(&root, &bench.tree)?;
     let mut mutants = bench.list(seed)?;
+    // The tree that is copied may change while this runs.
+    bench.whole = bench.read(&mutants)?;
     let all = mutants.len();
     mutants.truncate(count);
     println!("seed {seed}: {} of {all} mutants", mutants.len());
@@ -118,9 +121,9 @@ fn run(seed: u64, count: usize, limit: Duration, again: bool) -> Result<(), Stri
         if start.elapsed() > limit {
             break;
         }
-        bench.restore(&pending)?;
-        let (_, source) = &bench.sources(&[mutant])?[0];
-        tree::write(&bench.tree.join(&mutant.file), &mutant.fault.apply(source))?;
+        bench.restore()?;
+        let broken = mutant.fault.apply(&bench.whole[&mutant.file]);
+        tree::write(&bench.tree.join(&mutant.file), &broken)?;
         let outcome = match bench.complaints()? {
             Some(_) => Outcome::Unviable,
             // The crate builds, but its tests may not.
@@ -131,7 +134,7 @@ fn run(seed: u64, count: usize, limit: Duration, again: bool) -> Result<(), Stri
         };
         journal.add(&mutant.key, outcome)?;
     }
-    bench.restore(&pending)?;
+    bench.restore()?;
     tell(&journal)
 }
 
@@ -196,6 +199,8 @@ impl Journal {
 struct Bench {
     tree: PathBuf,
     target: PathBuf,
+    /// The files to be broken, as they were.
+    whole: BTreeMap<String, String>,
 }
 
 impl Bench {
@@ -222,11 +227,11 @@ impl Bench {
         Ok(mutants)
     }
 
-    /// The files that these are in, as they are.
-    fn sources(&self, mutants: &[&Mutant]) -> Result<Vec<(String, String)>, String> {
+    /// The files that these are in.
+    fn read(&self, mutants: &[Mutant]) -> Result<BTreeMap<String, String>, String> {
         let files: BTreeSet<&str> = mutants.iter().map(|m| m.file.as_str()).collect();
         let read = |file: &str| {
-            let text = std::fs::read_to_string(root().join(file));
+            let text = std::fs::read_to_string(self.tree.join(file));
             let text = text.map_err(|e| format!("{file}: {e}"))?;
             Ok((file.to_string(), text))
         };
@@ -234,9 +239,9 @@ impl Bench {
     }
 
     /// The tree as it was.
-    fn restore(&self, mutants: &[&Mutant]) -> Result<(), String> {
-        for (file, text) in self.sources(mutants)? {
-            tree::write(&self.tree.join(file), &text)?;
+    fn restore(&self) -> Result<(), String> {
+        for (file, text) in &self.whole {
+            tree::write(&self.tree.join(file), text)?;
         }
         Ok(())
     }
@@ -246,9 +251,9 @@ impl Bench {
         let lib = self.tree.join(BROKEN.1);
         let text = std::fs::read_to_string(&lib).map_err(|e| format!("{}: {e}", lib.display()))?;
         tree::write(&lib, &format!("{text}{}", switch::ROOT))?;
-        let (sources, mut alone) = (self.sources(mutants)?, BTreeSet::new());
+        let mut alone = BTreeSet::new();
         loop {
-            for (file, source) in &sources {
+            for (file, source) in &self.whole {
                 let here = mutants.iter().filter(|m| m.file == *file);
                 let here: Vec<Fault> = here
                     .filter(|m| !alone.contains(&m.fault.id))

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-/// Copies what a build needs; files that have not changed keep their time.
+/// Copies what a build needs, and takes away what is there no more; files that have not changed
+/// keep their time.
 ///
 /// # Errors
 /// The file that could not be read or written, and why.
@@ -40,6 +41,15 @@ fn copy_all(from: &Path, to: &Path) -> Result<(), String> {
         for entry in std::fs::read_dir(from).map_err(told)? {
             let name = entry.map_err(told)?.file_name();
             copy_all(&from.join(&name), &to.join(&name))?;
+        }
+        for entry in std::fs::read_dir(to).map_err(told)? {
+            let old = entry.map_err(told)?.path();
+            let name = old.file_name().unwrap_or_default();
+            match from.join(name).exists() {
+                true => {}
+                false if old.is_dir() => std::fs::remove_dir_all(&old).map_err(told)?,
+                false => std::fs::remove_file(&old).map_err(told)?,
+            }
         }
         return Ok(());
     }

@@ -170,9 +170,10 @@ fn a_buffer_smaller_than_a_step_of_the_scale_is_offered_and_an_exact_one_too() {
     let now = Instant::from_secs(1);
     let mut c = Connection::open(config.clone(), super::bench::PATH, SeqNumber(0), 0, now);
     c.tcb.state = crate::State::Established;
-    for (shift, held, field) in [(7, 0, 1), (6, 36, 1), (6, 100, 0)] {
+    let offered = [(7, 0, 0, 1), (6, 36, 0, 1), (6, 100, 0, 0), (6, 100, 33, 1)];
+    for (shift, held, before, field) in offered {
         let t = &mut c.tcb;
-        (t.rcv_scale, t.rcv_held, t.rcv_adv) = (shift, held, t.rcv_nxt);
+        (t.rcv_scale, t.rcv_held, t.rcv_adv) = (shift, held, t.rcv_nxt + before);
         assert_eq!(receive::select(t, &config, 50), field, "{shift} {held}");
     }
 }
