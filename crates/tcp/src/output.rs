@@ -6,7 +6,7 @@
 use crate::decisions::{Hold, held};
 use crate::fast_open;
 use crate::path_mtu::{self, Turn};
-use crate::recovery::{Phase, limited_transmit, model, undo::Frto};
+use crate::recovery::{LostBy, Phase, limited_transmit, model, undo::Frto};
 use crate::tcb::Flags;
 use crate::timer::Timer;
 use crate::window::{self, persist, silly_window};
@@ -183,7 +183,11 @@ fn retransmission(c: &mut Connection, now: Instant, out: &mut SegmentSlot) -> bo
         undo.retransmitted();
     }
     let reason = match active.recovery.phase {
-        Phase::Loss => SendReason::RetransmissionTimeout(tcb.rto.backoffs().max(1)),
+        Phase::Loss => match active.recovery.lost_by {
+            LostBy::Timeout => SendReason::RetransmissionTimeout(tcb.rto.backoffs().max(1)),
+            LostBy::Size => SendReason::TooBig,
+            LostBy::Move => SendReason::Moved,
+        },
         Phase::Fast if tcb.flags.contains(Flags::SACK) => SendReason::RackLoss,
         Phase::Open if tcb.flags.contains(Flags::LOSS_PROBE) => SendReason::LossProbe,
         Phase::Fast if active.recovery.duplicate_acks >= 3 => SendReason::FastRetransmit,

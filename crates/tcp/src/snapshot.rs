@@ -10,7 +10,7 @@ pub use octets::DecodeError;
 
 use crate::connection::Active;
 use crate::ecn::EcnSnapshot;
-use crate::recovery::Phase;
+use crate::recovery::{LostBy, Phase};
 use crate::rtt::RttEstimator;
 use crate::tcb::Flags;
 use crate::window::{receive::rcv_wnd, scale};
@@ -342,6 +342,7 @@ impl Connection {
         if una != nxt {
             active.board.adopt(una, nxt, now);
             active.recovery.phase = Phase::Loss;
+            active.recovery.lost_by = LostBy::Move;
             active.recovery.recover = nxt;
             self.tcb.flags |= Flags::FORCE_RETRANSMIT;
         }

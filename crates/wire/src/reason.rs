@@ -39,6 +39,10 @@ pub enum SendReason {
     PartialAck,
     /// Retransmission: a segment sent later has arrived, and this one is overdue (RFC 8985, 6).
     RackLoss,
+    /// Retransmission: it was too big for a router on the way (RFC 8201, 5.4).
+    TooBig,
+    /// Retransmission: what was in flight when the connection moved here counts as lost.
+    Moved,
     /// Probe for a lost tail: new data, or the last segment again (RFC 8985, 7).
     LossProbe,
     /// New data in a segment larger than is known to fit the path (RFC 4821, 7).
@@ -69,6 +73,8 @@ impl SendReason {
                 | SendReason::FastRetransmit
                 | SendReason::PartialAck
                 | SendReason::RackLoss
+                | SendReason::TooBig
+                | SendReason::Moved
         )
     }
 }
@@ -93,6 +99,8 @@ impl fmt::Display for SendReason {
             SendReason::FastRetransmit => "fast retransmit",
             SendReason::PartialAck => "partial ack",
             SendReason::RackLoss => "RACK",
+            SendReason::TooBig => "too big",
+            SendReason::Moved => "moved",
             SendReason::LossProbe => "tail loss probe",
             SendReason::MtuProbe => "path MTU probe",
             SendReason::LimitedTransmit => "limited transmit",

@@ -47,7 +47,7 @@ pub enum DecisionEvent {
         octets: u32,
         /// Why.
         reason: SendReason,
-        /// Octets sent and not acknowledged, with it.
+        /// Octets taken to be in the network, with it (RFC 6675's pipe).
         in_flight: u32,
         /// The congestion window, in octets.
         cwnd: u32,
@@ -60,7 +60,7 @@ pub enum DecisionEvent {
         unsent: u32,
         /// Octets that count as lost, and were not sent again yet.
         lost: u32,
-        /// Octets sent and not acknowledged.
+        /// Octets taken to be in the network (RFC 6675's pipe).
         in_flight: u32,
         /// The congestion window, in octets.
         cwnd: u32,
@@ -188,8 +188,8 @@ pub enum RecoveryPhase {
     Open,
     /// Fast recovery (RFC 6582, RFC 9937).
     Fast,
-    /// After a retransmission timeout.
-    Timeout,
+    /// All that was in flight counts as lost, after a retransmission timeout for one.
+    Loss,
 }
 
 /// What changed the windows of congestion control.

@@ -6,7 +6,7 @@ use crate::recovery::{Phase, clock::Pending};
 use crate::rtt::RttEstimator;
 use crate::tcb::Flags;
 use crate::timer::Timer;
-use crate::{Connection, SegmentSlot, window};
+use crate::{Connection, SegmentSlot, output, window};
 use alloc::boxed::Box;
 use handfast_base::Instant;
 use handfast_wire::SeqNumber;
@@ -55,7 +55,7 @@ fn phase(active: Option<&Active>) -> RecoveryPhase {
     match active.map_or(Phase::Open, |a| a.recovery.phase) {
         Phase::Open => RecoveryPhase::Open,
         Phase::Fast => RecoveryPhase::Fast,
-        Phase::Loss => RecoveryPhase::Timeout,
+        Phase::Loss => RecoveryPhase::Loss,
     }
 }
 
@@ -169,7 +169,7 @@ pub(crate) fn transmitted(c: &mut Connection, b: &Before, out: Option<&SegmentSl
             seq: position(c, out.header.seq),
             octets: out.payload.len(),
             reason: out.reason,
-            in_flight: c.flight_size(),
+            in_flight: output::pipe(c),
             cwnd: c.tcb.cwnd,
         };
         push(c, event, now);
@@ -246,7 +246,7 @@ pub(super) fn note_held(c: &mut Connection, by: Hold, now: Instant) {
         by,
         unsent: end.distance(c.tcb.snd_nxt).max(0) as u32,
         lost: active.map_or(0, |a| a.board.lost()),
-        in_flight: c.flight_size(),
+        in_flight: output::pipe(c),
         cwnd: c.tcb.cwnd,
         usable: window::send::usable(&c.tcb),
     };

@@ -194,7 +194,7 @@ words! {
     RecoveryPhase {
         Open: "the usual",
         Fast: "fast recovery",
-        Timeout: "recovery after a timeout",
+        Loss: "recovery of all that was in flight",
     }
     WindowCause {
         Begin: "the connection begins",

@@ -22,6 +22,8 @@ use handfast_wire::SeqNumber;
 #[derive(Clone, Debug)]
 pub(crate) struct Recovery {
     pub(crate) phase: Phase,
+    /// Why the last [`Phase::Loss`] began.
+    pub(crate) lost_by: LostBy,
     /// RECOVER: where the last loss recovery ends, or ended; before SND.UNA when there was none
     /// (RFC 6582).
     pub(crate) recover: SeqNumber,
@@ -50,8 +52,19 @@ pub(crate) enum Phase {
     Open,
     /// Fast recovery, until `recover` is acknowledged (RFC 6582).
     Fast,
-    /// After a retransmission timeout, until `recover` is acknowledged.
+    /// All that was in flight counts as lost, until `recover` is acknowledged.
     Loss,
+}
+
+/// Why all that was in flight counts as lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LostBy {
+    /// The retransmission timer ran out (RFC 6298, 5.4).
+    Timeout,
+    /// It was too big for the path (RFC 8201, 5.4).
+    Size,
+    /// The connection came here from elsewhere, and its acknowledgments may not have.
+    Move,
 }
 
 impl Recovery {
@@ -59,6 +72,7 @@ impl Recovery {
     pub(crate) fn new(una: SeqNumber) -> Recovery {
         Recovery {
             phase: Phase::Open,
+            lost_by: LostBy::Timeout,
             recover: una - 1,
             reduced_at: Instant::ZERO,
             duplicate_acks: 0,

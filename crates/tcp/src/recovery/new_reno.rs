@@ -1,7 +1,7 @@
 //! NewReno: fast retransmit and fast recovery by duplicate and partial acknowledgments
 //! (RFC 5681, 3.2; RFC 6582).
 
-use super::{Phase, model, sack};
+use super::{LostBy, Phase, model, sack};
 use crate::congestion::{LossEvent, LossKind};
 use crate::tcb::Flags;
 use crate::{Connection, path_mtu};
@@ -104,21 +104,22 @@ pub(crate) fn timed_out(c: &mut Connection, now: Instant) {
     c.congested(&loss);
     let (tcb, active) = c.parts();
     model::all_is_lost(tcb, active, now);
-    all_is_lost(c);
+    all_is_lost(c, LostBy::Timeout);
 }
 
 /// A router threw away what was sent because it was too big for the path: it goes out again in
 /// smaller segments, and that says nothing about congestion (RFC 8201, 5.4).
 pub(crate) fn too_big(c: &mut Connection) {
     if c.flight_size() > 0 {
-        all_is_lost(c);
+        all_is_lost(c, LostBy::Size);
     }
 }
 
 /// The earliest goes out again at once (RFC 6298, 5.4), the others as the window lets them.
-fn all_is_lost(c: &mut Connection) {
+fn all_is_lost(c: &mut Connection, by: LostBy) {
     let (tcb, active) = c.parts();
     active.recovery.phase = Phase::Loss;
+    active.recovery.lost_by = by;
     active.recovery.recover = tcb.snd_nxt;
     active.recovery.duplicate_acks = 0;
     active.board.mark_all_lost();

@@ -203,7 +203,7 @@ counts 1000 octets from 1 on as lost: later ones have arrived, and they are over
 begins fast recovery
 window 4000 -> 2000, threshold none -> 2000: a loss
 waits 240 ms for the retransmission timeout
-sends 1..1001: RACK; 4000 in flight, window 2000
+sends 1..1001: RACK; 1000 in flight, window 2000
 hears that all before 4001 has arrived, 4000 new
 ends fast recovery"
     );

@@ -253,6 +253,13 @@ fn a_burst_that_was_too_big_goes_out_again_once() {
     }
     let text: usize = b.log[3..].iter().map(|s| s.text.len()).sum();
     assert!(text <= 28_000 + 1_460, "{text}");
+    let repeated = b.log.iter().filter(|s| s.reason.is_retransmission());
+    let reasons: Vec<_> = repeated.map(|s| s.reason).collect();
+    assert!(reasons.len() > 5, "{reasons:?}");
+    assert!(
+        reasons.iter().all(|&r| r == SendReason::TooBig),
+        "{reasons:?}"
+    );
 }
 
 // ---- what has become old ---------------------------------------------------------------------

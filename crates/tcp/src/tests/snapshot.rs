@@ -11,8 +11,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use handfast_base::{Duration, Instant, Rng};
-use handfast_wire::SeqNumber;
 use handfast_wire::tcp::TcpFlags;
+use handfast_wire::{SendReason, SeqNumber};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -127,6 +127,8 @@ fn what_is_unread_unsent_and_in_flight_is_in_the_value() {
     assert!(c.has_unread());
     let mut moved = Bench::adopt(c, b.now);
     moved.drain();
+    let again = moved.log.iter().filter(|s| s.reason == SendReason::Moved);
+    assert_eq!(again.count(), 2);
     // What was in flight goes out again; beyond the peer's window nothing does.
     moved.expect("ACK seq=0 ack=500 len=1000; ACK seq=1000 ack=500 len=1000");
     assert_eq!(

@@ -40,6 +40,8 @@ pub(super) fn reason(comments: &[String]) -> SendReason {
         SendReason::FastRetransmit,
         SendReason::PartialAck,
         SendReason::RackLoss,
+        SendReason::TooBig,
+        SendReason::Moved,
     ];
     let mut reasons = others.into_iter().chain(PROBES).chain(timeouts);
     let found = reasons.find(|r| comments.contains(&r.to_string()));

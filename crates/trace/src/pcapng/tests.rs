@@ -23,6 +23,8 @@ fn comments_tell_all_that_was_known() {
         SendReason::RetransmissionTimeout(12),
         SendReason::FastRetransmit,
         SendReason::PartialAck,
+        SendReason::TooBig,
+        SendReason::Moved,
         SendReason::WindowProbe,
         SendReason::KeepAlive,
     ];
