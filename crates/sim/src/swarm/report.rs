@@ -161,7 +161,7 @@ pub(super) fn judge(
 ) -> Verdict {
     let client = match client {
         None => return Verdict::Wrong("the client came to no end".into()),
-        Some(Err(death)) => return judge_open(scenario, plan, death),
+        Some(Err(death)) => return judge_open(scenario, plan, death, server),
         Some(Ok(client)) => client,
     };
     for end in [Some(client), server].into_iter().flatten() {
@@ -254,7 +254,12 @@ fn why(
     }
 }
 
-fn judge_open(scenario: &Scenario, plan: &Plan, death: &Death) -> Verdict {
+fn judge_open(
+    scenario: &Scenario,
+    plan: &Plan,
+    death: &Death,
+    server: Option<&EndReport>,
+) -> Verdict {
     let waited = death.at.since(plan.at);
     match death.kind {
         ErrorKind::TimedOut
@@ -267,6 +272,14 @@ fn judge_open(scenario: &Scenario, plan: &Plan, death: &Death) -> Verdict {
         // The other end had no memory to call, and so nobody was there.
         ErrorKind::ConnectionRefused if plan.is_simultaneous && scenario.is_memory_short() => {
             Verdict::Dead(Why::Memory)
+        }
+        // To the other end it was open, which has left again; of that nothing arrived but this.
+        ErrorKind::ConnectionRefused
+            if plan.is_simultaneous
+                && scenario.may_lose(plan)
+                && server.is_some_and(|s| s.writing == Ending::Quit && s.at < death.at) =>
+        {
+            Verdict::Quit
         }
         kind => Verdict::Wrong(format!("no connection after {waited:?}: {kind}")),
     }
