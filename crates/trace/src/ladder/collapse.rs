@@ -220,12 +220,8 @@ fn close_duplicates(run: &mut Vec<Row>, at_least: usize, out: &mut Vec<Row>) {
     let ends = ends.and_then(|(first, last)| segment(first).zip(segment(last)));
     // The first few blocks show how a hole is told, and what the sender makes of it.
     let is_long = |first: &Segment| {
-        let least = if first.sack.is_empty() {
-            at_least
-        } else {
-            2 * at_least
-        };
-        run.len() >= least
+        let times = if first.sack.is_empty() { 1 } else { 2 };
+        run.len() / times >= at_least
     };
     match ends {
         Some((first, last)) if is_long(first) => {
