@@ -22,6 +22,7 @@ use handfast_sim::handfast::link::impaired::Impairment;
 use handfast_sim::handfast::{Config, TcpConnector, TcpInfo, TcpListener, TcpStream};
 use handfast_sim::{Handle, Host, LinkConfig, Sim};
 use std::cell::Cell;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Mutex;
@@ -74,7 +75,10 @@ fn bulk(rows: &[Row], seeds: u64, algorithms: &[Congestion]) {
                 let world = World::new(seed, *path, algorithm);
                 let flow = world.flow(Duration::ZERO, u64::MAX);
                 let [share] = world.shares([&flow]);
-                let info = flow.info.take().expect("a connection");
+                // Losses go by packets: one long burst may swallow a minute's SYNs.
+                let Some(info) = flow.info.take() else {
+                    return [0.0; 4];
+                };
                 let again = f64::from(info.retransmissions);
                 let limit = (1.0 - path.loss) * f64::from(info.snd_mss) / f64::from(info.path_mtu);
                 [share, share / limit, again, f64::from(info.timeouts)]
@@ -272,7 +276,14 @@ impl World {
         self.sim.spawn(async move {
             handle.sleep(start).await;
             let connector = TcpConnector::new().config(config(algorithm));
-            let stream = connector.connect(&net, to).await.expect("a connection");
+            let stream = loop {
+                match connector.clone().connect(&net, to).await {
+                    Ok(stream) => break stream,
+                    // As above.
+                    Err(e) if e.kind() == ErrorKind::TimedOut => {}
+                    Err(e) => panic!("a connection: {e}"),
+                }
+            };
             write(&stream, octets, &writing).await;
         });
         flow
