@@ -75,7 +75,7 @@ fn bulk(rows: &[Row], seeds: u64, algorithms: &[Congestion]) {
                 let world = World::new(seed, *path, algorithm);
                 let flow = world.flow(Duration::ZERO, u64::MAX);
                 let [share] = world.shares([&flow]);
-                // Losses go by packets: one long burst may swallow a minute's SYNs.
+                // See `Flow::gave_up`: not one SYN has arrived.
                 let Some(info) = flow.info.take() else {
                     return [0.0; 4];
                 };
@@ -104,10 +104,12 @@ fn file(rows: &[Row], seeds: u64, algorithms: &[Congestion]) {
             let runs = all_seeds(seeds, *chance, |seed| {
                 let world = World::new(seed, *path, algorithm);
                 let flow = world.flow(Duration::ZERO, FILE);
-                world.sim.run().expect("an end");
-                let seconds = flow.done_at.get().expect("an end").as_nanos() as f64 / 1e9;
+                let end = world.sim.run();
+                assert!(end.is_ok() || flow.has_given_up.get(), "{end:?}");
+                let done = flow.done_at.get().map(|at| at.as_nanos() as f64 / 1e9);
+                let seconds = done.unwrap_or(f64::INFINITY);
                 let share = FILE as f64 * 8.0 / seconds / RATE as f64;
-                let again = flow.info.take().expect("a connection").retransmissions;
+                let again = flow.info.take().map_or(0, |info| info.retransmissions);
                 [seconds, share, f64::from(again)]
             });
             println!(
@@ -231,6 +233,18 @@ struct Flow {
     received: Rc<Cell<u64>>,
     done_at: Rc<Cell<Option<Instant>>>,
     info: Rc<Cell<Option<TcpInfo>>>,
+    /// One end has, and the other may wait for it for ever.
+    has_given_up: Rc<Cell<bool>>,
+}
+
+impl Flow {
+    /// Losses go by packets: one long burst may swallow all that a connection tries for minutes, and
+    /// then it ends. Any other end is a fault.
+    fn gave_up(&self, error: &std::io::Error) {
+        let kinds = [ErrorKind::TimedOut, ErrorKind::ConnectionReset];
+        assert!(kinds.contains(&error.kind()), "a connection: {error}");
+        self.has_given_up.set(true);
+    }
 }
 
 impl World {
@@ -279,9 +293,7 @@ impl World {
             let stream = loop {
                 match connector.clone().connect(&net, to).await {
                     Ok(stream) => break stream,
-                    // As above.
-                    Err(e) if e.kind() == ErrorKind::TimedOut => {}
-                    Err(e) => panic!("a connection: {e}"),
+                    Err(e) => writing.gave_up(&e),
                 }
             };
             write(&stream, octets, &writing).await;
@@ -320,21 +332,28 @@ async fn write(stream: &TcpStream, octets: u64, flow: &Flow) {
     while left > 0 {
         let len = left.min(PATTERN as u64);
         let mut chunk = pattern.slice(..len as usize);
-        stream.write_bytes(&mut chunk).await.expect("a connection");
+        if let Err(e) = stream.write_bytes(&mut chunk).await {
+            return flow.gave_up(&e);
+        }
         left -= len;
         flow.info.set(stream.info().ok());
     }
-    stream.shutdown_write().expect("a connection");
     // Held until the other end has read all: to drop it would say nothing more of it.
-    let rest = stream.read_bytes(1).await.expect("a connection");
-    assert!(rest.is_empty());
+    let end = stream.shutdown_write();
+    match end.and(stream.read_bytes(1).await) {
+        Ok(rest) => assert!(rest.is_empty()),
+        Err(e) => return flow.gave_up(&e),
+    }
     flow.info.set(stream.info().ok().or(flow.info.take()));
 }
 
 async fn read(handle: &Handle, stream: &TcpStream, octets: u64, flow: &Flow) {
     let pattern = pattern();
     while flow.received.get() < octets {
-        let chunk = stream.read_bytes(PATTERN).await.expect("a connection");
+        let chunk = match stream.read_bytes(PATTERN).await {
+            Ok(chunk) => chunk,
+            Err(e) => return flow.gave_up(&e),
+        };
         assert!(!chunk.is_empty(), "the end comes early");
         let at = (flow.received.get() % PATTERN as u64) as usize;
         let (first, rest) = chunk.split_at(chunk.len().min(PATTERN - at));
