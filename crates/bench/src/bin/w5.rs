@@ -20,6 +20,7 @@ use handfast_bench::spread;
 use handfast_sim::handfast::base::{Duration, Instant};
 use handfast_sim::handfast::link::impaired::Impairment;
 use handfast_sim::handfast::{Config, TcpConnector, TcpInfo, TcpListener, TcpStream};
+use handfast_sim::rivals::jain;
 use handfast_sim::{Handle, Host, LinkConfig, Sim};
 use std::cell::Cell;
 use std::io::ErrorKind;
@@ -135,8 +136,7 @@ fn fairness(rows: &[Row], seeds: u64, algorithms: &[Congestion]) {
                 let later = Duration::from_millis(1 + world.sim.rng().below(1_000));
                 let flows = [Duration::ZERO, later].map(|at| world.flow(at, u64::MAX));
                 let [a, b] = world.shares([&flows[0], &flows[1]]);
-                let jain = (a + b).powi(2) / (2.0 * (a * a + b * b));
-                [jain, a + b, a.min(b)]
+                [jain(&[a, b]), a + b, a.min(b)]
             });
             println!(
                 "| {name} | {} | {} | {} | {} |",
