@@ -5,7 +5,8 @@
 //! With `--replay SEED`, plays one seed and tells what came of it; with `--ladder N`, too, the whole
 //! ladder of its N-th connection.
 
-use handfast_sim::handfast::trace::{Ladder, ladder::TerminalOptions};
+use handfast_sim::handfast::trace::Ladder;
+use handfast_sim::handfast::trace::ladder::{LadderOptions, TerminalOptions};
 use handfast_sim::swarm;
 use std::process::ExitCode;
 use std::thread;
@@ -42,7 +43,12 @@ fn main() -> ExitCode {
                         width: 132,
                         ..TerminalOptions::default()
                     };
-                    print!("{}", Ladder::of(log, connection).terminal(&options));
+                    let whole = LadderOptions {
+                        band_at_least: usize::MAX,
+                        max_rows: usize::MAX,
+                        ..LadderOptions::default()
+                    };
+                    print!("{}", Ladder::with(log, connection, &whole).terminal(&options));
                 }
             });
         }

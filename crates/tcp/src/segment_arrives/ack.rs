@@ -38,19 +38,24 @@ pub(super) fn check(c: &mut Connection, seg: &Segment, now: Instant) -> Step {
     }
     hooks::heard(c, seg, now);
     if ack.at_or_after(c.tcb.snd_una) {
-        let was = c.tcb.snd_wnd;
-        let advances = ack.after(c.tcb.snd_una);
-        window::send::update(&mut c.tcb, seg);
-        if advances {
-            hooks::acknowledged(c, seg, now);
-        } else {
-            hooks::not_advanced(c, seg, was, now);
-        }
-        if c.tcb.snd_wnd != was {
-            hooks::window_changed(c, was, now);
-        }
+        take(c, seg, now);
     }
     fin(c, now)
+}
+
+/// The ACK and the window of a segment that acknowledges no less than the last one did.
+fn take(c: &mut Connection, seg: &Segment, now: Instant) {
+    let was = c.tcb.snd_wnd;
+    let advances = seg.header.ack.after(c.tcb.snd_una);
+    window::send::update(&mut c.tcb, seg);
+    if advances {
+        hooks::acknowledged(c, seg, now);
+    } else {
+        hooks::not_advanced(c, seg, was, now);
+    }
+    if c.tcb.snd_wnd != was {
+        hooks::window_changed(c, was, now);
+    }
 }
 
 /// The ACK of a segment whose text has all arrived before. 3.10.7.4 drops such a segment; but of two
@@ -65,7 +70,7 @@ pub(super) fn of_old_text(c: &mut Connection, seg: &Segment, now: Instant) {
         && ack.after(t.snd_una)
         && ack.at_or_before(t.snd_nxt)
     {
-        hooks::acknowledged(c, seg, now);
+        take(c, seg, now);
         let _ = fin(c, now);
     }
 }

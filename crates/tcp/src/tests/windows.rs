@@ -256,6 +256,29 @@ fn only_segments_that_pass_the_wl1_wl2_test_change_the_send_window() {
     assert_eq!(wnd(&b), 500, "the unsent");
 }
 
+/// RFC 9293, 3.10.7.4: WL1 and WL2 are there "to prevent using old segments to update the window".
+/// One that acknowledges more than any before is none of them.
+#[test]
+fn the_window_of_a_repeated_segment_counts_if_it_acknowledges_something_new() {
+    let mut b = Bench::established(prompt(), "win=3000 mss=1000");
+    b.send(6_000);
+    assert_eq!(b.sent().len(), 3);
+    // The peer's text is lost, and from behind it comes news of its window.
+    b.arrive("ACK seq=500 ack=1000 win=3000");
+    b.sent();
+    assert_eq!(b.c.info(b.now).in_flight, 3_000);
+    // What was lost comes again. Its right edge is where it was: nothing more may leave.
+    b.arrive("ACK seq=0 ack=2000 len=500 win=2000");
+    assert_eq!(b.c.info(b.now).snd_wnd, 2_000);
+    b.expect("ACK seq=4000 ack=500");
+    // What has arrived before and comes again tells as much.
+    b.arrive("ACK seq=0 ack=3000 len=500 win=1000");
+    assert_eq!(b.c.info(b.now).snd_wnd, 1_000);
+    b.expect("ACK seq=4000 ack=500");
+    b.arrive("ACK seq=500 ack=3000 win=2000");
+    b.expect("ACK seq=4000 ack=500 len=1000");
+}
+
 #[test]
 fn every_probe_and_keep_alive_is_answered_outside_any_limit() {
     let full = Config {

@@ -12,11 +12,20 @@ pub(crate) fn offered(tcb: &Tcb, seg: &Segment) -> u32 {
     if scaled { wire << tcb.snd_scale } else { wire }
 }
 
-/// Takes the window of a segment that is not older than the last one that set it (WL1, WL2).
+/// Takes the window of a segment that is not older than the last one that set it (WL1, WL2); before
+/// SND.UNA goes on to what it acknowledges.
+///
+/// What acknowledges something new is newer than all that was heard, whatever its sequence number: a
+/// peer that repeats what was lost speaks from there. Were its window left aside, SND.UNA would carry
+/// the edge of the last one along, beyond what was ever offered, and the peer throws away what lies
+/// there together with its ACK.
 #[inline]
 pub(crate) fn update(tcb: &mut Tcb, seg: &Segment) {
     let h = &seg.header;
-    if tcb.snd_wl1.before(h.seq) || tcb.snd_wl1 == h.seq && tcb.snd_wl2.at_or_before(h.ack) {
+    if tcb.snd_una.before(h.ack)
+        || tcb.snd_wl1.before(h.seq)
+        || tcb.snd_wl1 == h.seq && tcb.snd_wl2.at_or_before(h.ack)
+    {
         let wnd = offered(tcb, seg);
         set(tcb, seg, wnd);
     }
