@@ -45,7 +45,9 @@ pub use host::Host;
 pub use metrics::Metric;
 pub use net::Net;
 pub use pending_syn::PendingSyn;
-pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
+#[cfg(feature = "tokio")]
+pub use split::{ReadHalf, WriteHalf};
 pub use tcp_listener::{TcpListener, TcpListenerBuilder};
 pub use tcp_stream::{TcpConnector, TcpStream};
 pub use waiters::Interest;

@@ -8,7 +8,7 @@ use handfast_base::Instant;
 use handfast_stack::{SocketId, TakenError, TcpMut, TcpRef};
 use handfast_tcp::{Readiness, State};
 use std::io::{self, ErrorKind};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 /// Octets that one write copies at most: what is copied and not taken was copied in vain.
 pub(crate) const WRITE_LIMIT: usize = 256 * 1024;
@@ -157,21 +157,6 @@ impl Socket {
         })
     }
 
-    /// As a write of a slice: what there is room for is copied, outside of any lock.
-    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        if data.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        let room = ready!(self.poll_send_room(cx))?;
-        let mut copy = Bytes::copy_from_slice(&data[..data.len().min(room).min(WRITE_LIMIT)]);
-        self.poll_send(cx, &mut copy)
-    }
-
-    /// Done when everything that was queued has been handed to the stack, which it is.
-    pub(crate) fn poll_flush(&self) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
     /// Our FIN follows what is queued. Closing twice is no error.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         let id = self.id;
@@ -297,6 +282,7 @@ pub(crate) fn joined(mut slices: Vec<Bytes>) -> Bytes {
 #[cfg(feature = "tokio")]
 mod io_traits {
     use super::{Socket, WRITE_LIMIT};
+    use bytes::Bytes;
     use std::io;
     use std::task::{Context, Poll, ready};
     use tokio::io::ReadBuf;
@@ -312,6 +298,25 @@ mod io_traits {
             for slice in slices {
                 buf.put_slice(&slice);
             }
+            Poll::Ready(Ok(()))
+        }
+
+        /// As a write of a slice: what there is room for is copied, outside of any lock.
+        pub(crate) fn poll_write(
+            &self,
+            cx: &mut Context<'_>,
+            data: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            if data.is_empty() {
+                return Poll::Ready(Ok(0));
+            }
+            let room = ready!(self.poll_send_room(cx))?;
+            let mut copy = Bytes::copy_from_slice(&data[..data.len().min(room).min(WRITE_LIMIT)]);
+            self.poll_send(cx, &mut copy)
+        }
+
+        /// Done when everything that was queued has been handed to the stack, which it is.
+        pub(crate) fn poll_flush(&self) -> Poll<io::Result<()>> {
             Poll::Ready(Ok(()))
         }
 

@@ -8,11 +8,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// The reading half of a borrowed [`TcpStream`], made by [`TcpStream::split`].
+#[cfg(feature = "tokio")]
 #[derive(Debug)]
 pub struct ReadHalf<'a>(pub(crate) &'a TcpStream);
 
 /// The writing half of a borrowed [`TcpStream`], made by [`TcpStream::split`]. Dropping it closes
 /// nothing.
+#[cfg(feature = "tokio")]
 #[derive(Debug)]
 pub struct WriteHalf<'a>(pub(crate) &'a TcpStream);
 

@@ -1,7 +1,9 @@
 use crate::Net;
 use crate::error;
 use crate::socket::{Socket, WRITE_LIMIT, copy_out, joined};
-use crate::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::split::{OwnedReadHalf, OwnedWriteHalf};
+#[cfg(feature = "tokio")]
+use crate::split::{ReadHalf, WriteHalf};
 use crate::waiters::Interest;
 use bytes::Bytes;
 use handfast_stack::{ConnectOptions, SocketId, TakenError};
@@ -312,6 +314,7 @@ impl TcpStream {
     }
 
     /// A reading and a writing half that borrow the stream.
+    #[cfg(feature = "tokio")]
     pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
         (ReadHalf(&*self), WriteHalf(&*self))
     }

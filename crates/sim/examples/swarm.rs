@@ -48,7 +48,10 @@ fn main() -> ExitCode {
                         max_rows: usize::MAX,
                         ..LadderOptions::default()
                     };
-                    print!("{}", Ladder::with(log, connection, &whole).terminal(&options));
+                    print!(
+                        "{}",
+                        Ladder::with(log, connection, &whole).terminal(&options)
+                    );
                 }
             });
         }
