@@ -2,6 +2,8 @@
 
 use super::bench::*;
 use super::table::*;
+use crate::{Config, Disposition};
+use alloc::format;
 use alloc::vec::Vec;
 
 #[test]
@@ -56,7 +58,7 @@ fn text_ahead_of_a_gap_is_held() {
     for order in orders {
         let mut b = Bench::established(prompt(), "");
         for (seq, len) in order {
-            b.arrive(&alloc::format!("ACK seq={seq} len={len}"));
+            b.arrive(&format!("ACK seq={seq} len={len}"));
         }
         let end = order.iter().map(|(seq, len)| seq + len).max().unwrap();
         assert_eq!(b.c.rcv_nxt(), b.theirs + end, "{order:?}");
@@ -66,4 +68,19 @@ fn text_ahead_of_a_gap_is_held() {
             "{order:?}"
         );
     }
+}
+
+/// RFC 9293, 3.10.7.4 (SHLD-31), within bounds: each piece costs what it takes to hold it. A small
+/// window has room for as many lone octets as 16 KiB hold, and no more.
+#[test]
+fn a_small_window_holds_many_lone_octets_and_not_any_number() {
+    let config = Config {
+        receive_buffer: 1_000.into(),
+        ..prompt()
+    };
+    let mut b = Bench::established(config, "");
+    let odd = (1..1_000).step_by(2);
+    let held =
+        odd.take_while(|seq| b.arrive(&format!("ACK seq={seq} len=1")) == Disposition::Processed);
+    assert_eq!(held.count(), (2 * 1_000 + 16 * 1_024) / 65);
 }

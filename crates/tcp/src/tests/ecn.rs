@@ -334,6 +334,18 @@ fn a_loss_that_reports_name_and_a_mark_in_one_window_reduce_it_once() {
     assert_eq!(b.c.info(b.now).ssthresh, 6_400);
 }
 
+/// RFC 5681, 3.1: two segments, however small the window was that a mark has left.
+#[test]
+fn a_loss_in_a_window_that_a_mark_has_reduced_leaves_two_segments_as_ssthresh() {
+    let mut b = reporting();
+    b.arrive("ACK ECE ack=1000");
+    assert_eq!(b.c.info(b.now).ssthresh, 8_000);
+    b.c.tcb.cwnd = 1_000;
+    b.arrive("ACK ack=1000 sack=2000..6000");
+    let info = b.c.info(b.now);
+    assert_eq!((info.retransmissions, info.ssthresh), (1, 2_000));
+}
+
 #[test]
 fn a_mark_in_a_window_that_was_reduced_for_a_reported_loss_reduces_it_no_more() {
     let mut b = reporting();

@@ -265,6 +265,22 @@ fn a_lost_retransmission_is_found_by_time_and_sent_again_without_a_timeout() {
     assert_eq!((phase(&b), info(&b).ssthresh), (Phase::Fast, 2_500));
 }
 
+/// RFC 8985, 9.3; RFC 5681, 4.3: while most of the flight is lost, proportional rate reduction lets
+/// out less than the window it is on its way to; what is lost once more halves that window.
+#[test]
+fn a_lost_retransmission_halves_the_window_that_recovery_was_on_its_way_to() {
+    let mut b = in_flight(10);
+    b.arrive("ACK sack=7000..10000");
+    b.advance(30 * MS);
+    assert_eq!((info(&b).retransmissions, info(&b).ssthresh), (3, 5_000));
+    b.advance(100 * MS);
+    b.arrive("ACK sack=1000..2000 sack=7000..10000");
+    b.advance(100 * MS);
+    assert!(info(&b).cwnd < 5_000 && info(&b).ssthresh == 5_000);
+    b.arrive("ACK sack=3000..4000 sack=1000..2000 sack=7000..10000");
+    assert_eq!((info(&b).ssthresh, info(&b).timeouts), (2_500, 0));
+}
+
 /// RFC 8985, 7: two round trips after the last segment.
 #[test]
 fn a_lost_tail_is_probed_once_with_the_last_segment() {
@@ -281,6 +297,22 @@ fn a_lost_tail_is_probed_once_with_the_last_segment() {
     // One probe an episode: what follows is the timeout.
     b.advance(300 * MS);
     assert_eq!(info(&b).timeouts, 1);
+}
+
+/// RFC 8985, 7.2, and RFC 9293, 3.8.6.1: a window that was shut since is probed by the timeout.
+#[test]
+fn a_tail_is_not_probed_once_the_peer_has_shut_its_window() {
+    let mut b = Bench::established(prompt(), "mss=1000 sackok");
+    measure(&mut b, 50 * MS);
+    b.send(5_000);
+    b.sent();
+    b.advance(60 * MS);
+    b.arrive("ACK win=0");
+    b.advance(60 * MS);
+    b.expect("");
+    b.advance(300 * MS);
+    b.expect("ACK seq=0 ack=0 len=1000");
+    assert_eq!(b.last().reason, SendReason::WindowProbe);
 }
 
 #[test]
