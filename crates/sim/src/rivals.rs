@@ -1,18 +1,29 @@
-//! Bulk flows that share a bottleneck, and what part of it each of them gets.
+//! Flows that share a path, and what part of it each of them gets.
 
-use crate::{LinkConfig, Sim};
+use crate::{Handle, Host, LinkConfig, Sim};
 use bytes::Bytes;
 use handfast::base::{Duration, Instant};
 use handfast::congestion::Congestion;
 use handfast::link::impaired::{Impairment, Queue, Rate};
-use handfast::{Config, TcpConnector, TcpInfo, TcpListener};
+use handfast::{Config, TcpConnector, TcpInfo, TcpListener, TcpStream};
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-/// What each write hands over.
-static TEXT: [u8; 1 << 16] = [7; 1 << 16];
+/// What a transfer repeats, and each write hands over; its length is no multiple of any segment.
+const PATTERN: usize = 65_521;
+static TEXT: [u8; PATTERN] = pattern();
+
+const fn pattern() -> [u8; PATTERN] {
+    let mut text = [0; PATTERN];
+    let mut i = 0;
+    while i < PATTERN {
+        text[i] = (i ^ i >> 7) as u8;
+        i += 1;
+    }
+    text
+}
 
 /// A drop-tail bottleneck between two hosts.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +59,7 @@ impl Bottleneck {
     }
 }
 
-/// A flow that always has something to send.
+/// A flow.
 #[derive(Clone, Copy, Debug)]
 pub struct Rival {
     /// Its algorithm.
@@ -61,76 +72,141 @@ pub struct Rival {
 #[derive(Clone, Default)]
 pub struct Flow {
     received: Rc<Cell<u64>>,
+    done_at: Rc<Cell<Option<Instant>>>,
     info: Rc<Cell<Option<TcpInfo>>>,
+    gave_up: Rc<Cell<bool>>,
 }
 
 impl Flow {
-    /// Octets that the receiver's application has read.
+    /// Octets that the receiver's application has read. It has compared them.
     pub fn received(&self) -> u64 {
         self.received.get()
     }
 
-    /// The sender's connection, as of its last write.
+    /// When it had read the last of them.
+    pub fn done_at(&self) -> Option<Instant> {
+        self.done_at.get()
+    }
+
+    /// The sender's connection, as of its last write; none before that.
     pub fn info(&self) -> Option<TcpInfo> {
         self.info.get()
     }
+
+    /// Whether an end of it has given up for want of a sign; the other may wait for it for ever.
+    /// Losses go by packets: one long burst may swallow all that a connection tries for minutes.
+    pub fn has_given_up(&self) -> bool {
+        self.gave_up.get()
+    }
+
+    /// Any other end is a fault.
+    fn give_up(&self, error: &io::Error) {
+        let kinds = [io::ErrorKind::TimedOut, io::ErrorKind::ConnectionReset];
+        assert!(kinds.contains(&error.kind()), "a connection: {error}");
+        self.gave_up.set(true);
+    }
+
+    async fn write(&self, stream: &TcpStream, octets: u64) -> io::Result<()> {
+        let mut left = octets;
+        while left > 0 {
+            let len = left.min(PATTERN as u64);
+            let mut chunk = Bytes::from_static(&TEXT[..len as usize]);
+            stream.write_bytes(&mut chunk).await?;
+            left -= len;
+            self.info.set(stream.info().ok());
+        }
+        // Held until the other end has read all: to drop it would say nothing more of it.
+        stream.shutdown_write()?;
+        assert!(stream.read_bytes(1).await?.is_empty());
+        self.info.set(stream.info().ok().or(self.info.take()));
+        Ok(())
+    }
+
+    async fn read(&self, clock: &Handle, stream: &TcpStream, octets: u64) -> io::Result<()> {
+        while self.received.get() < octets {
+            let chunk = stream.read_bytes(PATTERN).await?;
+            assert!(!chunk.is_empty(), "the end comes early");
+            let at = (self.received.get() % PATTERN as u64) as usize;
+            let (first, rest) = chunk.split_at(chunk.len().min(PATTERN - at));
+            assert!(TEXT[at..].starts_with(first) && TEXT.starts_with(rest));
+            self.received.set(self.received.get() + chunk.len() as u64);
+        }
+        self.done_at.set(Some(clock.now()));
+        Ok(())
+    }
 }
 
-/// A run of some flows over one bottleneck.
+/// A run of some flows over one path.
 pub struct Rivalry {
     sim: Sim,
-    bottleneck: Bottleneck,
+    sender: Host,
+    receiver: Host,
+    bits_per_second: u64,
     flows: Vec<Flow>,
     last_start: Instant,
 }
 
 impl Rivalry {
-    /// Nothing has happened yet.
+    /// Flows without end over a bottleneck; nothing has happened yet.
     pub fn new(seed: u64, bottleneck: Bottleneck, rivals: &[Rival]) -> Rivalry {
+        let mut rivalry = Rivalry::over(seed, bottleneck.link(), bottleneck.bits_per_second);
+        for rival in rivals {
+            rivalry.add(*rival, u64::MAX);
+        }
+        rivalry
+    }
+
+    /// A path, `link`'s from its first end to its second, without any flow so far. Shares are parts of
+    /// so many bits a second.
+    pub fn over(seed: u64, link: LinkConfig, bits_per_second: u64) -> Rivalry {
         let sim = Sim::new(seed);
         let sender = sim.host("sender", &["10.0.0.1/24"]);
         let receiver = sim.host("receiver", &["10.0.0.2/24"]);
-        sim.connect(&sender, &receiver, bottleneck.link());
-        let mut flows = Vec::new();
-        for (port, rival) in (1000..).zip(rivals) {
-            let flow = Flow::default();
-            let to = SocketAddr::new(receiver.ip(), port);
-            let (net, received) = (receiver.net().clone(), flow.received.clone());
-            sim.spawn(async move {
-                let (stream, _) = TcpListener::bind(&net, to).await?.accept().await?;
-                loop {
-                    let chunk = stream.read_bytes(1 << 20).await?;
-                    received.set(received.get() + chunk.len() as u64);
-                }
-                #[expect(unreachable_code, reason = "says what the loop's errors are")]
-                io::Result::Ok(())
-            });
-            let (net, info) = (sender.net().clone(), flow.info.clone());
-            let (clock, start) = (sim.handle(), rival.start);
-            let config = Config {
-                congestion: rival.congestion,
-                ..Config::default()
-            };
-            sim.spawn(async move {
-                clock.sleep(start).await;
-                let connector = TcpConnector::new().config(config);
-                let stream = connector.connect(&net, to).await?;
-                loop {
-                    stream.write_bytes(&mut Bytes::from_static(&TEXT)).await?;
-                    info.set(stream.info().ok());
-                }
-                #[expect(unreachable_code, reason = "says what the loop's errors are")]
-                io::Result::Ok(())
-            });
-            flows.push(flow);
-        }
-        let starts = rivals.iter().map(|r| Instant::ZERO + r.start);
+        sim.connect(&sender, &receiver, link);
         Rivalry {
             sim,
-            bottleneck,
-            flows,
-            last_start: starts.max().unwrap_or(Instant::ZERO),
+            sender,
+            receiver,
+            bits_per_second,
+            flows: Vec::new(),
+            last_start: Instant::ZERO,
         }
+    }
+
+    /// A flow of so many octets. A connection that is not answered is tried again.
+    pub fn add(&mut self, rival: Rival, octets: u64) -> Flow {
+        let flow = Flow::default();
+        let port = 1000 + self.flows.len() as u16;
+        let to = SocketAddr::new(self.receiver.ip(), port);
+        let (net, reading) = (self.receiver.net().clone(), flow.clone());
+        let clock = self.sim.handle();
+        self.sim.spawn(async move {
+            let listener = TcpListener::bind(&net, to).await.expect("a free port");
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let read = reading.read(&clock, &stream, octets).await;
+            read.unwrap_or_else(|e| reading.give_up(&e));
+        });
+        let (net, writing) = (self.sender.net().clone(), flow.clone());
+        let clock = self.sim.handle();
+        let config = Config {
+            congestion: rival.congestion,
+            ..Config::default()
+        };
+        self.sim.spawn(async move {
+            clock.sleep(rival.start).await;
+            let connector = TcpConnector::new().config(config);
+            let stream = loop {
+                match connector.clone().connect(&net, to).await {
+                    Ok(stream) => break stream,
+                    Err(e) => writing.give_up(&e),
+                }
+            };
+            let written = writing.write(&stream, octets).await;
+            written.unwrap_or_else(|e| writing.give_up(&e));
+        });
+        self.last_start = self.last_start.max(Instant::ZERO + rival.start);
+        self.flows.push(flow.clone());
+        flow
     }
 
     /// The flows, in their order.
@@ -143,13 +219,18 @@ impl Rivalry {
         &self.sim
     }
 
-    /// The part of the bottleneck's rate that each flow got in so long a time from the start of the
-    /// last: nothing of its beginning is left out.
+    /// The part of the path's rate that each flow got in so long a time from the start of the last:
+    /// nothing of its beginning is left out.
     pub fn shares(&self, time: Duration) -> Vec<f64> {
-        self.sim.run_until(self.last_start);
+        self.shares_between(self.last_start, self.last_start + time)
+    }
+
+    /// The part of the path's rate that each flow got from then till then.
+    pub fn shares_between(&self, from: Instant, to: Instant) -> Vec<f64> {
+        self.sim.run_until(from);
         let before: Vec<u64> = self.flows.iter().map(Flow::received).collect();
-        self.sim.run_until(self.last_start + time);
-        let whole = self.bottleneck.bits_per_second as f64 / 8.0 * time.as_secs_f64();
+        self.sim.run_until(to);
+        let whole = self.bits_per_second as f64 / 8.0 * to.since(from).as_secs_f64();
         let part = |(flow, before): (&Flow, u64)| (flow.received() - before) as f64 / whole;
         self.flows.iter().zip(before).map(part).collect()
     }
