@@ -103,6 +103,23 @@ fn a_lossy_transfer_gives_a_reason_for_all_it_does() {
     }
 }
 
+/// Not with what is unacknowledged, if that is on its way again.
+#[test]
+fn what_is_found_lost_is_told_with_where_it_begins() {
+    let mut b = traced(prompt(), "mss=1000 sackok");
+    b.send(9_000);
+    b.arrive("ACK sack=1000..4000");
+    b.arrive("ACK sack=5000..8000 sack=1000..4000");
+    let found: Vec<_> = drain(&mut b.c)
+        .iter()
+        .filter_map(|d| match d.event {
+            DecisionEvent::Lost { from, octets, .. } => Some((from, octets)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(found, [(1, 1_000), (4_001, 1_000)]);
+}
+
 #[test]
 fn what_holds_text_back_has_a_name() {
     // Three segments of initial window.

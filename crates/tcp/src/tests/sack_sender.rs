@@ -265,6 +265,31 @@ fn a_lost_retransmission_is_found_by_time_and_sent_again_without_a_timeout() {
     assert_eq!((phase(&b), info(&b).ssthresh), (Phase::Fast, 2_500));
 }
 
+/// RFC 8985, 6.2, step 5: what was sent again left later, and hides nothing behind it.
+#[test]
+fn a_hole_behind_one_that_was_sent_again_is_found_by_what_left_with_it() {
+    let mut b = in_flight(10);
+    b.arrive("ACK sack=1000..4000");
+    assert_eq!(b.sent()[0], "ACK seq=0 ack=0 len=1000");
+    b.advance(10 * MS);
+    b.arrive("ACK sack=5000..8000 sack=1000..4000");
+    assert!(b.sent().contains(&"ACK seq=4000 ack=0 len=1000".into()));
+    assert_eq!((info(&b).retransmissions, info(&b).timeouts), (2, 0));
+}
+
+/// Delivered is what arrived for the first time, by the number and by each of the blocks
+/// (draft-ietf-ccwg-bbr, 4.1.2.3).
+#[test]
+fn each_block_counts_once_as_delivered() {
+    let mut b = in_flight(10);
+    let delivered = |b: &Bench| b.c.active.as_ref().unwrap().board.rate.total();
+    let before = delivered(&b);
+    b.arrive("ACK ack=1000 sack=2000..3000 sack=4000..6000");
+    assert_eq!(delivered(&b) - before, 4_000);
+    b.arrive("ACK ack=2000 sack=2000..3000 sack=4000..6000");
+    assert_eq!(delivered(&b) - before, 5_000);
+}
+
 /// RFC 8985, 9.3; RFC 5681, 4.3: while most of the flight is lost, proportional rate reduction lets
 /// out less than the window it is on its way to; what is lost once more halves that window.
 #[test]
