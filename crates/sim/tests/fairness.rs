@@ -8,21 +8,24 @@ use handfast_sim::rivals::{Bottleneck, Rival, Rivalry, jain};
 /// Starts of the second flow, in milliseconds after the first.
 const STARTS: [u64; 4] = [20, 150, 1_050, 5_000];
 
-/// The shares of a minute, one entry for each of [`STARTS`].
-fn shares(pair: [Congestion; 2]) -> Vec<Vec<f64>> {
+/// The shares of a minute at so many Mbit/s and 50 ms.
+fn run(megabits: u64, seed: u64, pair: [Congestion; 2], late: u64) -> Vec<f64> {
     let link = Bottleneck {
-        bits_per_second: 20_000_000,
+        bits_per_second: megabits * 1_000_000,
         round_trip: Duration::from_millis(50),
         queue: 100,
     };
-    let run = |(seed, late)| {
-        let starts = [Duration::ZERO, Duration::from_millis(late)];
-        let rivals = [0, 1].map(|i| Rival {
-            congestion: pair[i],
-            start: starts[i],
-        });
-        Rivalry::new(seed, link, &rivals).shares(Duration::from_secs(60))
-    };
+    let starts = [Duration::ZERO, Duration::from_millis(late)];
+    let rivals = [0, 1].map(|i| Rival {
+        congestion: pair[i],
+        start: starts[i],
+    });
+    Rivalry::new(seed, link, &rivals).shares(Duration::from_secs(60))
+}
+
+/// The shares at 20 Mbit/s, one entry for each of [`STARTS`].
+fn shares(pair: [Congestion; 2]) -> Vec<Vec<f64>> {
+    let run = |(seed, late)| run(20, seed, pair, late);
     (0..).zip(STARTS).map(run).collect()
 }
 
@@ -78,4 +81,21 @@ fn cubic_keeps_a_third_beside_bbr() {
             assert!(part > 1.0 / 3.0 && part < 2.0 / 3.0, "{shares:?}");
         }
     }
+}
+
+/// Windows of hundreds of segments take CUBIC seconds to regain.
+#[test]
+fn two_flows_of_bbr_share_nearly_alike_on_a_path_of_hundreds_of_segments() {
+    let shares = run(100, 1, [Congestion::BBR; 2], 100);
+    println!("{shares:.3?}, Jain {:.3}", jain(&shares));
+    assert!(shares.iter().sum::<f64>() > 0.93, "{shares:?}");
+    assert!(jain(&shares) > 0.95, "{shares:?}");
+}
+
+#[test]
+fn cubic_keeps_a_third_beside_bbr_on_a_path_of_hundreds_of_segments() {
+    let shares = run(100, 0, [Congestion::BBR, Congestion::CUBIC], 1_050);
+    let part = shares[1] / (shares[0] + shares[1]);
+    println!("CUBIC's part {part:.3} of {shares:.3?}");
+    assert!(part > 1.0 / 3.0 && part < 2.0 / 3.0, "{shares:?}");
 }

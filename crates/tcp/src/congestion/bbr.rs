@@ -2,14 +2,16 @@
 //! decides how fast to send and how much to have in flight.
 //!
 //! The files follow the draft: [`startup`] (5.3.1, 5.3.2), [`probe_bw`] (5.3.3), [`probe_rtt`]
-//! (5.3.4, 5.4), [`model`] (5.5.1 to 5.5.9), [`loss`] (5.5.10, 5.5.11), [`control`] (5.6). Volumes
-//! are octets, rates octets a second, gains hundredths. "Infinity" is the greatest number.
+//! (5.3.4, 5.4), [`model`] (5.5.1 to 5.5.9), [`loss`] (5.5.10, 5.5.11), [`control`] (5.6); [`rival`]
+//! goes beyond it. Volumes are octets, rates octets a second, gains hundredths. "Infinity" is the
+//! greatest number.
 
 mod control;
 mod loss;
 mod model;
 mod probe_bw;
 mod probe_rtt;
+mod rival;
 mod startup;
 #[cfg(test)]
 mod tests;
@@ -24,8 +26,8 @@ use probe_bw::Probing;
 use probe_rtt::MinRtt;
 use startup::FullPipe;
 
-/// LossThresh: the most of what is in flight that may be lost while probing, in hundredths.
-const LOSS_THRESH: u64 = 2;
+/// LossThresh: the most of what is in flight that may be lost while probing, in thousandths.
+const LOSS_THRESH: u64 = 20;
 /// Beta: what a round with a loss leaves of the short-term model, in hundredths.
 const BETA: u64 = 70;
 /// "Infinity" of a volume or a rate.

@@ -283,7 +283,7 @@ fn millis(d: Duration) -> u64 {
 }
 
 /// The integer next to the cubic root of `n`.
-fn cubic_root(n: u64) -> u64 {
+pub(super) fn cubic_root(n: u64) -> u64 {
     let cube = |r: u64| u128::from(r).pow(3);
     let mut root = 0;
     for bit in (0..22).rev() {

@@ -2,9 +2,7 @@
 
 use super::control::{DOWN_PACING_GAIN, PACING_MARGIN};
 use super::model::hundredths;
-use super::{
-    Ack, BETA, Bbr, CongestionWindow, INFINITE, LOSS_THRESH, LostPacket, ShortTerm, State,
-};
+use super::{Ack, BETA, Bbr, CongestionWindow, INFINITE, LostPacket, ShortTerm, State};
 use handfast_base::Instant;
 use handfast_wire::SeqNumber;
 
@@ -68,19 +66,24 @@ impl Losses {
     }
 }
 
-/// IsInflightTooHigh (5.5.10.2).
-pub(super) fn is_inflight_too_high(lost: u64, tx_in_flight: u64, selective: bool) -> bool {
-    lost * 100 > tx_in_flight * LOSS_THRESH || lost > 0 && !selective
+/// IsInflightTooHigh (5.5.10.2), of a threshold in thousandths.
+pub(super) fn is_inflight_too_high(
+    lost: u64,
+    tx_in_flight: u64,
+    threshold: u64,
+    selective: bool,
+) -> bool {
+    lost * 1_000 > tx_in_flight * threshold || lost > 0 && !selective
 }
 
 /// InflightAtLoss: how much was in flight where losses crossed the threshold, maybe amid a
 /// super-segment.
-fn inflight_at_loss(packet: &LostPacket) -> u64 {
+fn inflight_at_loss(packet: &LostPacket, threshold: u64) -> u64 {
     let size = u64::from(packet.octets());
     let inflight_prev = u64::from(packet.tx_in_flight).saturating_sub(size);
     let lost_prev = u64::from(packet.lost).saturating_sub(size);
-    let prefix = (LOSS_THRESH * inflight_prev).saturating_sub(100 * lost_prev);
-    inflight_prev + prefix / (100 - LOSS_THRESH)
+    let prefix = (threshold * inflight_prev).saturating_sub(1_000 * lost_prev);
+    inflight_prev + prefix / (1_000 - threshold)
 }
 
 impl Bbr {
@@ -186,10 +189,12 @@ impl Bbr {
             return;
         }
         let (lost, in_flight) = (u64::from(packet.lost), u64::from(packet.tx_in_flight));
-        if is_inflight_too_high(lost, in_flight, true) {
+        let threshold = self.loss_thresh();
+        if is_inflight_too_high(lost, in_flight, threshold, true) {
             let app_limited = packet.app_limited || self.is_held_back(packet.prior_delivered);
             let seed = u64::from(packet.end.0) << 32 ^ now.as_nanos();
-            self.handle_inflight_too_high(w, inflight_at_loss(packet), app_limited, now, seed);
+            let at_loss = inflight_at_loss(packet, threshold);
+            self.handle_inflight_too_high(w, at_loss, app_limited, now, seed);
         }
     }
 
@@ -211,6 +216,9 @@ impl Bbr {
         if self.state == State::Up {
             self.loss.undo_state = Some(State::Up);
             self.start_down_at(now, seed);
+            if !app_limited {
+                self.give_respite(w);
+            }
         }
     }
 

@@ -32,6 +32,13 @@ impl<const N: usize> MaxFilter<N> {
         self.0[0] = self.0[0].max(value);
     }
 
+    /// `value` is of the turn before, and nothing else is known.
+    pub(super) fn replace(&mut self, value: u64) {
+        *self = MaxFilter::default();
+        self.update(value);
+        self.advance();
+    }
+
     /// The next turn begins, of which nothing is known.
     pub(super) fn advance(&mut self) {
         self.0.rotate_right(1);

@@ -1,6 +1,6 @@
 //! ProbeBW (5.3.3): faster, slower, and as fast as the network delivers, in turn.
 
-use super::{Ack, Bbr, CongestionWindow, INFINITE, RateSample, ShortTerm, State};
+use super::{Ack, Bbr, CongestionWindow, INFINITE, LOSS_THRESH, RateSample, ShortTerm, State};
 use super::{loss, model::hundredths};
 use handfast_base::{Duration, Instant, Rng};
 
@@ -8,8 +8,8 @@ use handfast_base::{Duration, Instant, Rng};
 const HEADROOM: u64 = 15;
 /// More is left free where that is queue: of the estimated bandwidth-delay product so much stays,
 /// and of inflight_longterm, in hundredths. Not the draft's.
-const CRUISE_GAIN: u64 = 110;
-const CRUISE_FLOOR: u64 = 60;
+const CRUISE_GAIN: u64 = 105;
+const CRUISE_FLOOR: u64 = 50;
 /// T_bbr: two seconds, and up to one more (5.3.3.9).
 const PROBE_WAIT: Duration = Duration::from_secs(2);
 const PROBE_WAIT_SPREAD: u64 = 1_000_000_000;
@@ -44,7 +44,11 @@ pub(super) struct Probing {
     /// rounds_since_probe_up.
     pub(super) rounds_since_up: u64,
     /// bw_probe_wait.
-    wait: Duration,
+    pub(super) wait: Duration,
+    /// The wait is a respite for a rival, whatever rounds pass.
+    pub(super) respite: bool,
+    /// The greatest rate that feedback on this probe, or the last, has shown.
+    pub(super) up_bw: u64,
     /// cycle_stamp.
     cycle_began: Instant,
     /// prev_probe_too_high.
@@ -63,9 +67,32 @@ impl Default for Probing {
             up_rounds: 0,
             rounds_since_up: 0,
             wait: Duration::ZERO,
+            respite: false,
+            up_bw: 0,
             cycle_began: Instant::ZERO,
             too_high: false,
             precautionary: false,
+        }
+    }
+}
+
+impl Probing {
+    /// The wait becomes a respite of so long, and of what PickProbeWait adds by chance.
+    pub(super) fn wait_at_least(&mut self, respite: Duration) {
+        self.wait = self.wait.max(respite + (self.wait - PROBE_WAIT));
+        self.respite = true;
+    }
+
+    /// A respite that began before ProbeRTT goes on. Would every cycle begin anew there, a wait longer
+    /// than the interval of ProbeRTT would never end; and BBR flows, which enter ProbeRTT together,
+    /// would then probe together too. One that ended meanwhile ends by chance within a second.
+    pub(super) fn resume_respite(&mut self, before: &Probing, now: Instant) {
+        if before.respite {
+            let soon = now.since(before.cycle_began) + (self.wait - PROBE_WAIT);
+            self.wait = before.wait.max(soon);
+            self.respite = true;
+            self.cycle_began = before.cycle_began;
+            self.rounds_since_up = before.rounds_since_up;
         }
     }
 }
@@ -86,6 +113,7 @@ impl Bbr {
         let mut dice = Rng::new(seed);
         p.rounds_since_up = dice.below(2);
         p.wait = PROBE_WAIT + Duration::from_nanos(dice.below(PROBE_WAIT_SPREAD));
+        p.respite = false;
         p.cycle_began = now;
         p.ack_phase = AckPhase::ProbeStopping;
         self.start_round();
@@ -115,6 +143,7 @@ impl Bbr {
         self.start_round();
         self.full.reset(ack.rate);
         self.state = State::Up;
+        self.probing.up_bw = 0;
         self.raise_inflight_longterm_slope(w);
     }
 
@@ -143,7 +172,11 @@ impl Bbr {
     fn is_time_to_probe(&self, w: &CongestionWindow, ack: &Ack) -> bool {
         let p = &self.probing;
         let reno_rounds = self.target_inflight(w) / ack.mss.max(1);
-        ack.s.now > p.cycle_began + p.wait || p.rounds_since_up >= reno_rounds.min(RENO_ROUNDS)
+        let most_rounds = match p.respite {
+            true => u64::MAX,
+            false => RENO_ROUNDS,
+        };
+        ack.s.now > p.cycle_began + p.wait || p.rounds_since_up >= reno_rounds.min(most_rounds)
     }
 
     /// IsTimeToCruise.
@@ -215,6 +248,12 @@ impl Bbr {
     /// AdaptLongTermModel. True when it has decided on a state.
     fn adapt_long_term_model(&mut self, w: &CongestionWindow, ack: &Ack) -> bool {
         let p = &mut self.probing;
+        if matches!(
+            p.ack_phase,
+            AckPhase::ProbeFeedback | AckPhase::ProbeStopping
+        ) {
+            p.up_bw = p.up_bw.max(ack.rate);
+        }
         if self.rounds.start && p.ack_phase == AckPhase::ProbeStarting {
             p.ack_phase = AckPhase::ProbeFeedback;
         }
@@ -225,6 +264,7 @@ impl Bbr {
             if self.state.is_probe_bw() {
                 if !ack.app_limited {
                     self.advance_max_bw_filter();
+                    self.forget_older_bandwidth();
                 }
                 if again {
                     self.start_refill();
@@ -232,7 +272,7 @@ impl Bbr {
                 }
             }
         }
-        if loss::is_inflight_too_high(ack.lost, ack.tx_in_flight, ack.s.selective)
+        if loss::is_inflight_too_high(ack.lost, ack.tx_in_flight, LOSS_THRESH, ack.s.selective)
             || self.inflight_longterm == INFINITE
         {
             return false;

@@ -16,6 +16,8 @@ const DURATION: Duration = Duration::from_millis(200);
 pub(super) struct MinRtt {
     /// min_rtt; [`Duration::MAX`] before the first sample.
     pub(super) rtt: Duration,
+    /// The last round trip measured.
+    pub(super) latest: Duration,
     /// min_rtt_stamp.
     at: Instant,
     /// probe_rtt_min_delay.
@@ -34,6 +36,7 @@ impl Default for MinRtt {
     fn default() -> MinRtt {
         MinRtt {
             rtt: Duration::MAX,
+            latest: Duration::ZERO,
             at: Instant::ZERO,
             probed: Duration::MAX,
             probed_at: Instant::ZERO,
@@ -55,6 +58,7 @@ impl Bbr {
     pub(super) fn update_min_rtt(&mut self, ack: &Ack) {
         let (m, now) = (&mut self.min_rtt, ack.s.now);
         m.expired = now > m.probed_at + INTERVAL;
+        m.latest = ack.s.rtt.unwrap_or(m.latest);
         if let Some(rtt) = ack.s.rtt
             && (rtt < m.probed || m.expired)
         {
@@ -115,7 +119,9 @@ impl Bbr {
         self.restore_cwnd(w);
         self.short = ShortTerm::NONE;
         if self.full.reached {
+            let before = self.probing;
             self.start_down_at(now, seed ^ now.as_nanos());
+            self.probing.resume_respite(&before, now);
             self.start_cruise();
         } else {
             self.enter_startup();

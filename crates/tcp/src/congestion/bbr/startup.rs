@@ -1,7 +1,7 @@
 //! Startup and Drain (5.3.1, 5.3.2): twice the rate each round trip until no more comes of it, and
 //! then what has queued up drains.
 
-use super::{Ack, Bbr, CongestionWindow, State, loss, model::hundredths};
+use super::{Ack, Bbr, CongestionWindow, LOSS_THRESH, State, loss, model::hundredths};
 
 /// Rounds without much growth that mean a full pipe.
 const FULL_ROUNDS: u8 = 3;
@@ -74,7 +74,7 @@ impl Bbr {
             true => {
                 self.loss.round_start
                     && self.loss.ranges_before >= FULL_LOSSES
-                    && loss::is_inflight_too_high(ack.lost, ack.tx_in_flight, true)
+                    && loss::is_inflight_too_high(ack.lost, ack.tx_in_flight, LOSS_THRESH, true)
             }
             false => self.loss.in_round,
         };

@@ -1,0 +1,58 @@
+//! A rival that shares the bottleneck. None of this is in the draft; ARCHITECTURE.md has the reasons.
+//!
+//! A loss while a queue stands means that the queue is full, and that whoever shares it has lost
+//! too. He answers it, with 0.7 of his window if he is CUBIC, and is back after K (RFC 9438, 4.2). Who
+//! fills the queue again before that, every time, is left with all of the path.
+
+use super::{Bbr, CongestionWindow, LOSS_THRESH};
+use crate::congestion::cubic::cubic_root;
+use handfast_base::Duration;
+
+/// A queue stands when a round trip takes so much of the smallest one, in hundredths. A probe alone
+/// on its path makes one of up to three quarters of the product, for as long as it goes on, and
+/// chance may take something from it.
+const QUEUED: u128 = 170;
+/// What of what is in flight may be lost while probing with a queue, in thousandths. Drop-tail
+/// spreads losses over all: who minds only 2 % of his own goes on when all others have given way.
+const QUEUE_LOSS_THRESH: u64 = 5;
+/// (1 - beta) / C of CUBIC, in hundredths (RFC 9438, 4.2).
+const REGAINED: u64 = 75;
+/// The longest respite: more would leave what becomes free unused for too long.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// K: how long CUBIC takes to be back at so many segments.
+pub(super) fn respite(segments: u64) -> Duration {
+    let cube = segments.min(1 << 20) * REGAINED * 10_000_000;
+    Duration::from_millis(cubic_root(cube)).min(LONGEST)
+}
+
+impl Bbr {
+    /// Whether the last acknowledgment found a queue.
+    fn is_queued(&self) -> bool {
+        self.min_rtt.latest.as_nanos() * 100 > self.min_rtt.rtt.as_nanos() * QUEUED
+    }
+
+    /// LossThresh, in thousandths.
+    pub(super) fn loss_thresh(&self) -> u64 {
+        match self.state == super::State::Up && self.is_queued() {
+            true => QUEUE_LOSS_THRESH,
+            false => LOSS_THRESH,
+        }
+    }
+
+    /// A probe filled the queue: the next one waits for what a rival of our own size needs.
+    pub(super) fn give_respite(&mut self, w: &CongestionWindow) {
+        if self.is_queued() {
+            let segments = self.inflight_longterm / u64::from(w.mss).max(1);
+            self.probing.wait_at_least(respite(segments));
+        }
+    }
+
+    /// After such a probe the bandwidth is what the probe itself found. What was there before, while
+    /// a rival had just given way or had not come yet, would last for two long cycles more.
+    pub(super) fn forget_older_bandwidth(&mut self) {
+        if self.probing.respite && self.probing.up_bw > 0 {
+            self.max_bw.replace(self.probing.up_bw);
+        }
+    }
+}
