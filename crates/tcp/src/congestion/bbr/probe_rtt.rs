@@ -18,6 +18,8 @@ pub(super) struct MinRtt {
     pub(super) rtt: Duration,
     /// The last round trip measured.
     pub(super) latest: Duration,
+    /// The greatest so far.
+    pub(super) greatest: Duration,
     /// min_rtt_stamp.
     at: Instant,
     /// probe_rtt_min_delay.
@@ -37,6 +39,7 @@ impl Default for MinRtt {
         MinRtt {
             rtt: Duration::MAX,
             latest: Duration::ZERO,
+            greatest: Duration::ZERO,
             at: Instant::ZERO,
             probed: Duration::MAX,
             probed_at: Instant::ZERO,
@@ -59,6 +62,7 @@ impl Bbr {
         let (m, now) = (&mut self.min_rtt, ack.s.now);
         m.expired = now > m.probed_at + INTERVAL;
         m.latest = ack.s.rtt.unwrap_or(m.latest);
+        m.greatest = m.greatest.max(m.latest);
         if let Some(rtt) = ack.s.rtt
             && (rtt < m.probed || m.expired)
         {

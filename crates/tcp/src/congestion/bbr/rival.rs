@@ -8,10 +8,12 @@ use super::{Bbr, CongestionWindow, LOSS_THRESH};
 use crate::congestion::cubic::cubic_root;
 use handfast_base::Duration;
 
-/// A queue stands when a round trip takes so much of the smallest one, in hundredths. A probe alone
+/// A queue stands when a round trip takes so much of the smallest one, in hundredths, and is full when
+/// it takes so much of the greatest one. A probe alone
 /// on its path makes one of up to three quarters of the product, for as long as it goes on, and
 /// chance may take something from it.
 const QUEUED: u128 = 170;
+const FULL: u128 = 95;
 /// What of what is in flight may be lost while probing with a queue, in thousandths. Drop-tail
 /// spreads losses over all: who minds only 2 % of his own goes on when all others have given way.
 const QUEUE_LOSS_THRESH: u64 = 5;
@@ -27,14 +29,16 @@ pub(super) fn respite(segments: u64) -> Duration {
 }
 
 impl Bbr {
-    /// Whether the last acknowledgment found a queue.
-    fn is_queued(&self) -> bool {
-        self.min_rtt.latest.as_nanos() * 100 > self.min_rtt.rtt.as_nanos() * QUEUED
+    /// Whether the last acknowledgment found a queue, and a full one.
+    fn is_queue_full(&self) -> bool {
+        let m = &self.min_rtt;
+        let latest = m.latest.as_nanos() * 100;
+        latest > m.rtt.as_nanos() * QUEUED && latest > m.greatest.as_nanos() * FULL
     }
 
     /// LossThresh, in thousandths.
     pub(super) fn loss_thresh(&self) -> u64 {
-        match self.state == super::State::Up && self.is_queued() {
+        match self.state == super::State::Up && self.is_queue_full() {
             true => QUEUE_LOSS_THRESH,
             false => LOSS_THRESH,
         }
@@ -42,7 +46,7 @@ impl Bbr {
 
     /// A probe filled the queue: the next one waits for what a rival of our own size needs.
     pub(super) fn give_respite(&mut self, w: &CongestionWindow) {
-        if self.is_queued() {
+        if self.is_queue_full() {
             let segments = self.inflight_longterm / u64::from(w.mss).max(1);
             self.probing.wait_at_least(respite(segments));
         }

@@ -421,6 +421,17 @@ fn after_a_probe_that_filled_the_queue_a_rival_has_the_time_that_cubic_needs() {
 }
 
 #[test]
+fn a_queue_that_was_longer_is_not_full() {
+    let mut b = Bench::up();
+    b.ack(|s| s.rtt = Some(RTT * 5 / 2));
+    b.ack(|s| s.rtt = Some(2 * RTT));
+    b.lose(0, 1_000, 120_000);
+    assert_eq!(b.bbr.state, State::Up);
+    b.lose(MSS, 6_000, 120_000);
+    assert!(b.bbr.state == State::Down && !b.bbr.probing.respite);
+}
+
+#[test]
 fn with_a_queue_half_a_hundredth_lost_ends_a_probe() {
     for (rtt, state) in [(RTT, State::Up), (2 * RTT, State::Down)] {
         let mut b = Bench::up();
