@@ -176,7 +176,11 @@ impl Bbr {
             true => u64::MAX,
             false => RENO_ROUNDS,
         };
-        ack.s.now > p.cycle_began + p.wait || p.rounds_since_up >= reno_rounds.min(most_rounds)
+        let wait = match p.respite && self.is_respite_wasted() {
+            true => PROBE_WAIT,
+            false => p.wait,
+        };
+        ack.s.now > p.cycle_began + wait || p.rounds_since_up >= reno_rounds.min(most_rounds)
     }
 
     /// IsTimeToCruise.

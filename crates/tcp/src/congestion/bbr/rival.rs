@@ -14,6 +14,8 @@ use handfast_base::Duration;
 /// chance may take something from it.
 const QUEUED: u128 = 170;
 const FULL: u128 = 95;
+/// No queue stands when it takes less than so much of the smallest one.
+const IDLE: u128 = 110;
 /// What of what is in flight may be lost while probing with a queue, in thousandths. Drop-tail
 /// spreads losses over all: who minds only 2 % of his own goes on when all others have given way.
 const QUEUE_LOSS_THRESH: u64 = 5;
@@ -50,6 +52,13 @@ impl Bbr {
             let segments = self.inflight_longterm / u64::from(w.mss).max(1);
             self.probing.wait_at_least(respite(segments));
         }
+    }
+
+    /// Whether a respite leaves the path to nobody: losses have made us slower, and yet no queue stands.
+    pub(super) fn is_respite_wasted(&self) -> bool {
+        let m = &self.min_rtt;
+        self.short.bw < self.max_bw.get() * 95 / 100
+            && m.latest.as_nanos() * 100 < m.rtt.as_nanos() * IDLE
     }
 
     /// After such a probe the bandwidth is what the probe itself found. What was there before, while

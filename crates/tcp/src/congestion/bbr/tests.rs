@@ -443,6 +443,24 @@ fn with_a_queue_half_a_hundredth_lost_ends_a_probe() {
     }
 }
 
+#[test]
+fn a_respite_ends_where_losses_leave_the_path_idle() {
+    for (lossy, from, to) in [(true, 2_000, 3_100), (false, 4_300, 6_000)] {
+        let mut b = overflowed(2 * RTT);
+        let began = b.now;
+        b.rounds(2, BW);
+        b.in_flight = BDP / 4;
+        while b.bbr.state != State::Refill {
+            b.round(BW / 2, |_| {});
+            if lossy {
+                b.lose(0, MSS, BDP);
+            }
+        }
+        let waited = b.now.since(began).as_millis();
+        assert!((from..=to).contains(&waited), "{lossy}: {waited} ms");
+    }
+}
+
 /// ProbeRTT in between neither ends a respite nor begins it anew.
 #[test]
 fn a_respite_outlasts_probe_rtt() {
