@@ -258,7 +258,8 @@ fn restart(w: &mut CongestionWindow, initial_window: u32) {
     }
 }
 
-/// Fast recovery is over (RFC 6582, 3.2, step 3, option 1): no burst into an empty pipe.
+/// Fast recovery is over (RFC 5681, 3.2, step 6; RFC 6582, 3.2, step 3, option 1): no burst into an
+/// empty pipe.
 fn after_recovery(w: &mut CongestionWindow, in_flight: u32) {
     w.cwnd = w.ssthresh.min(in_flight.max(w.mss).saturating_add(w.mss));
 }
