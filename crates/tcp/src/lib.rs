@@ -25,7 +25,7 @@
 //! | RFC 7323 | `timestamps`, `paws`, `window/scale` |
 //! | RFC 2018, 2883 | `ack/{sack_blocks, dsack}` |
 //! | RFC 5961 | `challenge_ack`, `segment_arrives/{rst, syn, ack}` |
-//! | RFC 9438, 9406, 3465, 7661 | [`congestion`]`/{cubic, hystart, reno, validation, pacing}` |
+//! | RFC 9438, 9406, 3465, 7661 | [`congestion`]`/{ack_train, cubic, hystart, reno, validation, pacing}` |
 //! | draft-ietf-ccwg-bbr | [`congestion`]`/bbr`, `recovery/{delivery_rate, model}` |
 //! | RFC 3168, 8311, 8511 | `ecn/{negotiation, classic}` |
 //! | RFC 9768 | `ecn/accurate` |

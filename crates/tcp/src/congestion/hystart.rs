@@ -1,6 +1,8 @@
 //! HyStart++ (RFC 9406): the first slow start ends when round trips get longer, before anything
-//! is lost. All later ones have a threshold, and are those of RFC 5681.
+//! is lost; or, unless it is paced, when [ACK trains](super::ack_train) show that the path is full.
+//! All later ones have a threshold, and are those of RFC 5681.
 
+use super::ack_train::AckTrain;
 use super::{AckEvent, CongestionWindow, slow_start};
 use handfast_base::Duration;
 use handfast_wire::SeqNumber;
@@ -17,6 +19,9 @@ const CSS_ROUNDS: u8 = 5;
 /// L: segments by which one acknowledgment lets the window grow, unless they are paced.
 const L: u32 = 8;
 
+/// Segments below which no train ends slow start: HyStart's own bound.
+const LOW_WINDOW: u32 = 16;
+
 /// "Infinity" of RFC 9406.
 const NONE: Duration = Duration::MAX;
 
@@ -29,6 +34,7 @@ pub struct HyStart {
     round_min: Duration,
     samples: u8,
     css: Option<Css>,
+    train: AckTrain,
     paced: bool,
 }
 
@@ -48,6 +54,7 @@ impl Default for HyStart {
             round_min: NONE,
             samples: 0,
             css: None,
+            train: AckTrain::NONE,
             paced: false,
         }
     }
@@ -105,6 +112,11 @@ impl HyStart {
             };
             w.cwnd = w.cwnd.saturating_add(step / divisor);
         }
+        if self.is_path_full(w, ack) {
+            w.ssthresh = w.cwnd;
+            self.css = None;
+            return 0;
+        }
         if self.samples >= N_RTT_SAMPLE {
             self.judge();
         }
@@ -123,6 +135,16 @@ impl HyStart {
             }
         }
         0
+    }
+
+    /// Whether the train of acknowledgments says so. What is paced takes half a round trip anyway, and
+    /// a queue of less than the least that counts as a delay is none.
+    fn is_path_full(&mut self, w: &CongestionWindow, ack: &AckEvent) -> bool {
+        let train = self.train.on_ack(ack.now, ack.min_rtt);
+        !self.paced
+            && ack.cwnd_limited
+            && w.cwnd >= w.mss.saturating_mul(LOW_WINDOW)
+            && train > (ack.min_rtt / 2).max(MIN_RTT_THRESH)
     }
 
     /// Compares the round with the one before, or, in CSS, with its baseline.

@@ -3,6 +3,7 @@
 //! Congestion *sizes* and never sees the TCB; `recovery` decides what is lost
 //! and never sends; `output` sends and never decides.
 
+mod ack_train;
 mod bbr;
 mod cubic;
 mod dctcp;

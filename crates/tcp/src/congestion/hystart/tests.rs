@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::congestion::tests::{MSS, ack, window};
+use handfast_base::Instant;
 
 /// One round of `segments`, acknowledged one by one with this round trip (ms).
 fn round(h: &mut HyStart, w: &mut CongestionWindow, at: &mut u32, segments: u32, rtt: u64) {
@@ -133,4 +134,80 @@ fn with_a_threshold_it_is_slow_start_as_of_old() {
         ..ack(MSS)
     };
     assert_eq!((h.on_ack(&mut w, &idle), w.cwnd), (0, 10 * MSS));
+}
+
+/// Acknowledgments of a segment each, at these times in microseconds; what becomes of slow start.
+fn train(mut h: HyStart, segments: u32, min_rtt: u64, times: impl Iterator<Item = u64>) -> bool {
+    let mut w = window(segments * MSS, u32::MAX);
+    for at in times {
+        let event = AckEvent {
+            now: Instant::from_secs(1) + Duration::from_micros(at),
+            min_rtt: Duration::from_micros(min_rtt),
+            snd_nxt: SeqNumber(u32::MAX / 2),
+            ..ack(MSS)
+        };
+        h.on_ack(&mut w, &event);
+        if !w.in_slow_start() {
+            assert_eq!(w.ssthresh, w.cwnd);
+            return true;
+        }
+    }
+    assert_eq!(w.ssthresh, u32::MAX);
+    false
+}
+
+#[test]
+fn acknowledgments_that_fill_half_a_round_trip_end_slow_start() {
+    let ends = |last| train(HyStart::default(), 100, 50_000, (0..=last).step_by(1_000));
+    assert!(!ends(25_000));
+    assert!(ends(26_000));
+}
+
+#[test]
+fn a_pause_of_more_than_an_eighth_of_the_round_trip_begins_a_new_train() {
+    for (pause, full) in [(6_000, true), (6_500, false)] {
+        let burst = || (0..=20_000).step_by(500);
+        let times = burst().chain(burst().map(|at| at + 20_000 + pause));
+        let ends = train(HyStart::default(), 100, 50_000, times);
+        assert_eq!(ends, full, "{pause}");
+    }
+}
+
+/// What paces has no bursts, of 16 segments the bursts are too short, and less than four
+/// milliseconds of a queue are no delay either.
+#[test]
+fn where_trains_say_nothing_slow_start_goes_on() {
+    let times = || (0..=6_000).step_by(100);
+    for (h, segments, min_rtt, full) in [
+        (HyStart::default(), 16, 8_000, true),
+        (HyStart::default(), 16, 13_000, false),
+        (HyStart::default(), 16, 1_000, true),
+        (HyStart::paced(), 16, 8_000, false),
+    ] {
+        assert_eq!(train(h, segments, min_rtt, times()), full, "{min_rtt}");
+    }
+    // The window grows to sixteen by the acknowledgments of the train itself.
+    let ends = |last| train(HyStart::default(), 1, 4_000, (0..=last).step_by(500));
+    assert!(!ends(6_500) && ends(7_000));
+    assert!(!train(
+        HyStart::default(),
+        100,
+        1_000,
+        (0..=4_000).step_by(125)
+    ));
+}
+
+#[test]
+fn a_window_that_nobody_uses_is_not_judged_by_trains() {
+    let mut h = HyStart::default();
+    let mut w = window(100 * MSS, u32::MAX);
+    for at in 0..50 {
+        let event = AckEvent {
+            now: Instant::from_secs(1) + Duration::from_millis(at),
+            cwnd_limited: false,
+            ..ack(MSS)
+        };
+        h.on_ack(&mut w, &event);
+    }
+    assert!(w.in_slow_start() && w.cwnd == 100 * MSS);
 }
