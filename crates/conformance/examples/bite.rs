@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 
 /// Changes tried for one row.
 const TRIES: usize = 5;
-/// A test that takes longer has noticed: it never ends.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Processor time, in seconds, after which a test has noticed: it never ends.
+const LIMIT: &str = "ulimit -t 60; exec \"$0\" \"$@\"";
+/// Time on the clock after which it waits for something that never comes.
+const PATIENCE: Duration = Duration::from_secs(600);
 const PAGE: &str = "docs/conformance-bite.md";
 
 enum Outcome {
@@ -142,7 +144,9 @@ impl Bench {
             let binary = self.build(name)?;
             let arguments = tests::arguments(name);
             let path = arguments.last()?;
-            let child = Command::new(binary)
+            let child = Command::new("sh")
+                .args(["-c", LIMIT])
+                .arg(binary)
                 .args(["--exact", path])
                 .current_dir(&self.tree)
                 .stdout(Stdio::null())
