@@ -9,18 +9,19 @@ use crate::congestion::cubic::cubic_root;
 use handfast_base::Duration;
 
 /// A queue stands when a round trip takes so much of the smallest one, in hundredths, and is full when
-/// it takes so much of the greatest one. A probe alone
+/// it takes so much of the greatest one, in which Startup's bursts have their part, too. A probe alone
 /// on its path makes one of up to three quarters of the product, for as long as it goes on, and
 /// chance may take something from it.
 const QUEUED: u128 = 170;
-const FULL: u128 = 95;
+const FULL: u128 = 85;
 /// No queue stands when it takes less than so much of the smallest one.
 const IDLE: u128 = 110;
 /// What of what is in flight may be lost while probing with a queue, in thousandths. Drop-tail
 /// spreads losses over all: who minds only 2 % of his own goes on when all others have given way.
 const QUEUE_LOSS_THRESH: u64 = 5;
-/// (1 - beta) / C of CUBIC, in hundredths (RFC 9438, 4.2).
-const REGAINED: u64 = 75;
+/// (1 - beta) / C of CUBIC is 0.75 (RFC 9438, 4.2); in hundredths, and by a tenth of K more, which
+/// only begins when he has recovered.
+const REGAINED: u64 = 100;
 /// The longest respite: more would leave what becomes free unused for too long.
 const LONGEST: Duration = Duration::from_secs(10);
 
