@@ -1,5 +1,5 @@
 //! HyStart++ (RFC 9406): the first slow start ends when round trips get longer, before anything
-//! is lost; or, unless it is paced, when [ACK trains](super::ack_train) show that the path is full.
+//! is lost; or, unless it is paced, when ACK trains (`ack_train.rs`) show that the path is full.
 //! All later ones have a threshold, and are those of RFC 5681.
 
 use super::ack_train::AckTrain;
