@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p handfast-bench --bin w2 [runs] [MiB] [mtu] [congestion]` as root
 
+use handfast::congestion::Congestion;
 use handfast::link::Link;
 use handfast::{Host, TcpListener, TcpStream};
 use handfast_bench::floor::Floor;
@@ -27,9 +28,10 @@ fn main() -> ExitCode {
         let (runs, octets, mtu) = (number(5), number(1024) << 20, number(1500) as u32);
         let congestion = args.next().unwrap_or_else(|| "reno".into());
         println!(
-            "{} MiB a run, {runs} runs, MTU {mtu}, kernel {congestion}, ours newreno, TSO and \
+            "{} MiB a run, {runs} runs, MTU {mtu}, kernel {congestion}, ours {}, TSO and \
              checksum offload both ways; one process, processor time of both ends together",
-            octets >> 20
+            octets >> 20,
+            Congestion::default().name(),
         );
         let names = [
             "kernel -> handfast",
