@@ -71,6 +71,13 @@ fn two_flows_of_bbr_share_alike() {
     assert!(least > 0.95 && median > 0.99, "{least} {median}");
 }
 
+/// A third of what both have, for either of them.
+fn assert_a_third(shares: &[f64], cubic: usize) {
+    let part = shares[cubic] / (shares[0] + shares[1]);
+    println!("CUBIC's part {part:.3} of {shares:.3?}");
+    assert!(part > 1.0 / 3.0 && part < 2.0 / 3.0, "{shares:?}");
+}
+
 /// Whoever of them comes first.
 #[test]
 fn cubic_keeps_a_third_beside_bbr() {
@@ -80,9 +87,7 @@ fn cubic_keeps_a_third_beside_bbr() {
     ] {
         for shares in shares(pair) {
             let cubic = usize::from(pair[1].name() == Congestion::CUBIC.name());
-            let part = shares[cubic] / (shares[0] + shares[1]);
-            println!("CUBIC's part {part:.3} of {shares:.3?}");
-            assert!(part > 1.0 / 3.0 && part < 2.0 / 3.0, "{shares:?}");
+            assert_a_third(&shares, cubic);
         }
     }
 }
@@ -120,7 +125,6 @@ fn a_slow_start_ends_between_the_path_and_its_queue() {
     }
 }
 
-/// Windows of hundreds of segments take CUBIC seconds to regain.
 #[test]
 fn two_flows_of_bbr_share_nearly_alike_on_a_path_of_hundreds_of_segments() {
     let shares = run(100, 1, [Congestion::BBR; 2], 100);
@@ -129,13 +133,12 @@ fn two_flows_of_bbr_share_nearly_alike_on_a_path_of_hundreds_of_segments() {
     assert!(jain(&shares) > 0.95, "{shares:?}");
 }
 
+/// Windows of hundreds of segments take CUBIC seconds to regain.
 #[test]
 fn cubic_keeps_a_third_beside_bbr_on_a_path_of_hundreds_of_segments() {
     // The second seed is one whose Startup sees a longer round trip than the full queue makes.
     for (seed, late) in [(0, 1_050), (5, 129)] {
         let shares = run(100, seed, [Congestion::BBR, Congestion::CUBIC], late);
-        let part = shares[1] / (shares[0] + shares[1]);
-        println!("CUBIC's part {part:.3} of {shares:.3?}");
-        assert!(part > 1.0 / 3.0 && part < 2.0 / 3.0, "{shares:?}");
+        assert_a_third(&shares, 1);
     }
 }

@@ -4,7 +4,8 @@
 //! too. He answers it, with 0.7 of his window if he is CUBIC, and is back after K (RFC 9438, 4.2). Who
 //! fills the queue again before that, every time, is left with all of the path.
 
-use super::{Bbr, CongestionWindow, LOSS_THRESH};
+use super::model::hundredths;
+use super::{Bbr, CongestionWindow, LOSS_THRESH, State};
 use crate::congestion::cubic::cubic_root;
 use handfast_base::Duration;
 
@@ -16,6 +17,8 @@ const QUEUED: u128 = 170;
 const FULL: u128 = 85;
 /// No queue stands when it takes less than so much of the smallest one.
 const IDLE: u128 = 110;
+/// Losses have made us slower when they leave less than so much of the bandwidth.
+const SLOWED: u64 = 95;
 /// What of what is in flight may be lost while probing with a queue, in thousandths. Drop-tail
 /// spreads losses over all: who minds only 2 % of his own goes on when all others have given way.
 const QUEUE_LOSS_THRESH: u64 = 5;
@@ -25,7 +28,7 @@ const REGAINED: u64 = 100;
 /// The longest respite: more would leave what becomes free unused for too long.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// K: how long CUBIC takes to be back at so many segments.
+/// How long CUBIC needs to be back at so many segments: K, and a tenth more.
 pub(super) fn respite(segments: u64) -> Duration {
     let cube = segments.min(1 << 20) * REGAINED * 10_000_000;
     Duration::from_millis(cubic_root(cube)).min(LONGEST)
@@ -41,7 +44,7 @@ impl Bbr {
 
     /// LossThresh, in thousandths.
     pub(super) fn loss_thresh(&self) -> u64 {
-        match self.state == super::State::Up && self.is_queue_full() {
+        match self.state == State::Up && self.is_queue_full() {
             true => QUEUE_LOSS_THRESH,
             false => LOSS_THRESH,
         }
@@ -58,7 +61,7 @@ impl Bbr {
     /// Whether a respite leaves the path to nobody: losses have made us slower, and yet no queue stands.
     pub(super) fn is_respite_wasted(&self) -> bool {
         let m = &self.min_rtt;
-        self.short.bw < self.max_bw.get() * 95 / 100
+        self.short.bw < hundredths(self.max_bw.get(), SLOWED)
             && m.latest.as_nanos() * 100 < m.rtt.as_nanos() * IDLE
     }
 
